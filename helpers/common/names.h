@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Every name that is somebody else's: sysfs attributes and paths, udev properties, D-Bus names,
+ * units, journal fields. */
+
+/* our state, gone with a reboot: systemd makes the directory (RuntimeDirectory=) */
+#define RUNTIME_DIR "/run/gpu-guest"
+#define RECORD_GPU "gpu"
+#define RECORD_AUDIO "audio"
+#define RECORD_VTCON "vtcon"
+#define RECORD_DESKTOP "desktop"
+
+/* udev, set by udev-rules/72-gpu-guest.rules */
+#define UDEV_TAG "gpu-guest"
+#define UDEV_ROLE "GPU_GUEST_ROLE"
+#define UDEV_ROLE_GPU "gpu"
+#define UDEV_ROLE_AUDIO "audio"
+#define UDEV_PRIORITY "GPU_GUEST_PRIORITY"
+
+/* Linux, Documentation/ABI/testing/sysfs-bus-pci */
+#define SYSFS_PCI_DEVICES "/sys/bus/pci/devices"
+#define SYSFS_PCI_DRIVERS "/sys/bus/pci/drivers"
+#define SYSFS_PCI_DRIVERS_PROBE "/sys/bus/pci/drivers_probe"
+#define PCI_ATTR_DRIVER "driver"
+#define PCI_ATTR_DRIVER_UNBIND "driver/unbind"
+#define PCI_ATTR_DRIVER_MODULE "driver/module"
+#define PCI_ATTR_DRIVER_OVERRIDE "driver_override"
+#define PCI_ATTR_CLASS "class"
+#define PCI_ATTR_MODALIAS "modalias"
+#define PCI_ATTR_IOMMU_GROUP "iommu_group"
+#define PCI_ATTR_IOMMU_GROUP_DEVICES "iommu_group/devices"
+#define PCI_LINK_CONSUMER "consumer:pci:" /* sysfs-devices-consumer, device links */
+#define DRIVER_VFIO_PCI "vfio-pci"
+#define DEV_VFIO "/dev/vfio"
+
+/* Linux, Documentation/ABI/testing/sysfs-class-vtconsole? (drivers/tty/vt/vt.c) */
+#define SYSFS_VTCONSOLE "/sys/class/vtconsole"
+#define VTCON_ATTR_NAME "name"
+#define VTCON_ATTR_BIND "bind"
+#define VTCON_NAME_FRAMEBUFFER "frame buffer device"
+#define VTCON_NAME_DUMMY "dummy device"
+
+/* logind and systemd on the system bus */
+#define LOGIND_SERVICE "org.freedesktop.login1"
+#define LOGIND_PATH "/org/freedesktop/login1"
+#define LOGIND_MANAGER "org.freedesktop.login1.Manager"
+#define SYSTEMD_SERVICE "org.freedesktop.systemd1"
+#define SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
+#define SYSTEMD_UNIT "org.freedesktop.systemd1.Unit"
+#define SEAT_NAME "seat0"
+#define UNIT_GRAPHICAL "graphical.target"
+#define UNIT_DISPLAY_MANAGER "display-manager.service"
+#define UNIT_LEASE_PREFIX "gpu-guest@"
+#define UNIT_LEASE_SUFFIX ".service"
+
+/* journal fields */
+#define JOURNAL_DEVICE "GPU_GUEST_DEVICE"
+#define JOURNAL_DOMAIN "GPU_GUEST_DOMAIN"
+
+/* libvirt: where the definitions of QEMU domains lie, and the devices in them */
+#define LIBVIRT_QEMU_DIR "/etc/libvirt/qemu"
