@@ -11,11 +11,11 @@
 
 #define _cleanup_(function) __attribute__((cleanup(function)))
 
-#define DEFINE_POINTER_CLEANUP(type, function)                                                     \
-        static inline void function##p(type *p) {                                                  \
-                if (*p)                                                                            \
-                        function(*p);                                                              \
-        }                                                                                          \
+#define DEFINE_POINTER_CLEANUP(type, function)    \
+        static inline void function##p(type *p) { \
+                if (*p)                           \
+                        function(*p);             \
+        }                                         \
         struct useless_struct_to_allow_trailing_semicolon
 
 static inline void freep(void *p) {

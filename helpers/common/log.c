@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "names.h"
@@ -46,7 +47,7 @@ static bool stderr_is_journal(void) {
 static struct iovec field(char *buffer, size_t size, const char *name, const char *value) {
         int n = snprintf(buffer, size, "%s=%s", name, value);
 
-        return (struct iovec){ buffer, n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1 };
+        return (struct iovec){buffer, n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1};
 }
 
 static int send_to_journal(int level, const char *message) {
@@ -56,8 +57,8 @@ static int send_to_journal(int level, const char *message) {
         int n = 0;
 
         iov[n++] = field(text, sizeof(text), "MESSAGE", message);
-        iov[n++] = field(priority, sizeof(priority), "PRIORITY",
-                (const char[]){ (char)('0' + level), '\0' });
+        iov[n++] = field(
+                priority, sizeof(priority), "PRIORITY", (const char[]){(char)('0' + level), '\0'});
         if (device_address)
                 iov[n++] = field(device, sizeof(device), JOURNAL_DEVICE, device_address);
         if (domain_name)

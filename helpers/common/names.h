@@ -26,7 +26,6 @@
 #define PCI_ATTR_DRIVER_UNBIND "driver/unbind"
 #define PCI_ATTR_DRIVER_MODULE "driver/module"
 #define PCI_ATTR_DRIVER_OVERRIDE "driver_override"
-#define PCI_ATTR_CLASS "class"
 #define PCI_ATTR_MODALIAS "modalias"
 #define PCI_ATTR_IOMMU_GROUP "iommu_group"
 #define PCI_ATTR_IOMMU_GROUP_DEVICES "iommu_group/devices"
@@ -34,7 +33,7 @@
 #define DRIVER_VFIO_PCI "vfio-pci"
 #define DEV_VFIO "/dev/vfio"
 
-/* Linux, Documentation/ABI/testing/sysfs-class-vtconsole? (drivers/tty/vt/vt.c) */
+/* Linux, drivers/tty/vt/vt.c and Documentation/driver-api/console.rst */
 #define SYSFS_VTCONSOLE "/sys/class/vtconsole"
 #define VTCON_ATTR_NAME "name"
 #define VTCON_ATTR_BIND "bind"

@@ -41,7 +41,7 @@ int pci_address_parse(const char *s, PciAddress *ret) {
         if (slot > 31 || function > 7)
                 return -EINVAL;
 
-        *ret = (PciAddress){ domain, (uint8_t)bus, (uint8_t)slot, (uint8_t)function };
+        *ret = (PciAddress){domain, (uint8_t)bus, (uint8_t)slot, (uint8_t)function};
         return 0;
 }
 

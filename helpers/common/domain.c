@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Reads a domain's XML with libxml2's SAX interface: nothing but the bytes at hand and what was
+ * found is kept, however large the input is.
+ *
+ * What libvirt takes for an address we take for one, and nothing else
+ * (virPCIDeviceAddressParseXML() in src/conf/device_conf.c, virStrToLong_uip() in
+ * src/util/virstring.c): numbers as strtoul(3) reads them with base 0, so "0x10", "16" and "020"
+ * are the same and "08" is none; an attribute left out is 0. A DOCTYPE, which libvirt never writes,
+ * is refused before anything in it is looked at.
+ */
+
+#include <ctype.h>
+#include <errno.h>
+#include <libxml/parser.h>
+#include <libxml/xmlerror.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "domain.h"
+
+#define DEPTH_MAX 256
+#define UUID_DIGITS 32
+#define UUID_TEXT_MAX \
+        64 /* libvirt lets hyphens be left out or set anywhere, and blanks surround it */
+
+#if LIBXML_VERSION >= 21200
+typedef const xmlError ParseError;
+#else
+typedef xmlError ParseError;
+#endif
+
+DEFINE_POINTER_CLEANUP(xmlParserCtxtPtr, xmlFreeParserCtxt);
+
+/* The way down to the elements we are after. */
+enum {
+        LEVEL_NONE,
+        LEVEL_DOMAIN,
+        LEVEL_DEVICES,
+        LEVEL_HOSTDEV,
+        LEVEL_SOURCE,
+        LEVEL_ADDRESS,
+};
+
+static const char *const level_names[] = {"", "domain", "devices", "hostdev", "source", "address"};
+
+typedef struct Parser {
+        xmlParserCtxtPtr ctxt;
+        int fd;
+        size_t n_read;
+
+        int depth;          /* of the current element */
+        int level;          /* how far it, or an ancestor, is down our way */
+        size_t n_addresses; /* in the current hostdev */
+        bool in_uuid;       /* in the first /domain/uuid */
+        bool has_uuid;      /* it came by */
+        size_t n_uuid;
+        char uuid[UUID_TEXT_MAX];
+
+        Domain domain;
+        size_t n_allocated; /* of domain.hostdevs */
+
+        int error;    /* the first one, negative */
+        char *reason; /* and what it is in words */
+} Parser;
+
+void domain_done(Domain *d) {
+        free(d->uuid);
+        free(d->hostdevs);
+        *d = (Domain){};
+}
+
+static void parser_done(Parser *p) {
+        domain_done(&p->domain);
+        free(p->reason);
+}
+
+/* A reason may quote the input: keep the first line, without control characters. */
+static void make_one_line(char *s) {
+        s[strcspn(s, "\r\n")] = '\0';
+        for (; *s; s++)
+                if (iscntrl((unsigned char)*s))
+                        *s = '?';
+}
+
+/* Notes the first error; what follows from it is of no interest. */
+static void __attribute__((format(printf, 3, 4)))
+parser_fail(Parser *p, int error, const char *format, ...) {
+        va_list ap;
+
+        if (p->error < 0)
+                return;
+        p->error = error;
+
+        va_start(ap, format);
+        if (vasprintf(&p->reason, format, ap) < 0)
+                p->reason = NULL;
+        va_end(ap);
+        if (p->reason)
+                make_one_line(p->reason);
+}
+
+/* The same from within a callback of the parser, which is told to stop. */
+#define parser_stop(p, ...)                  \
+        do {                                 \
+                parser_fail(p, __VA_ARGS__); \
+                xmlStopParser((p)->ctxt);    \
+        } while (0)
+
+/* Waits for the next bytes. Regular files are always ready. */
+static int wait_readable(Parser *p) {
+        struct pollfd pfd = {.fd = p->fd, .events = POLLIN};
+        int r;
+
+        do
+                r = poll(&pfd, 1, DOMAIN_READ_TIMEOUT_MS);
+        while (r < 0 && errno == EINTR);
+        if (r < 0)
+                return -errno;
+        if (r > 0)
+                return 0;
+
+        return p->n_read > 0 ? -ETIMEDOUT : -ENODATA;
+}
+
+static const char *read_error(int error) {
+        switch (error) {
+        case -ENODATA:
+                return "there is nothing to read";
+        case -ETIMEDOUT:
+                return "its end did not come in time";
+        default:
+                return strerror(-error);
+        }
+}
+
+/* Hands bytes to libxml2: 0 at the end, or when there was an error of whatever kind, so that the
+ * rest is not read. */
+static int on_read(void *userdata, char *buffer, int size) {
+        Parser *p = userdata;
+        ssize_t n;
+        int r;
+
+        if (p->error < 0)
+                return 0;
+
+        r = wait_readable(p);
+        if (r >= 0) {
+                do
+                        n = read(p->fd, buffer, (size_t)size);
+                while (n < 0 && errno == EINTR);
+                r = n < 0 ? -errno : n == 0 && p->n_read == 0 ? -ENODATA : 0;
+        }
+        if (r < 0) {
+                parser_fail(p, r, "%s", read_error(r));
+                return 0;
+        }
+
+        p->n_read += (size_t)n;
+        if (p->n_read > DOMAIN_SIZE_MAX)
+                parser_fail(p, -EFBIG, "it has more than %u MiB", DOMAIN_SIZE_MAX / 1024 / 1024);
+        else if (memchr(buffer, '\0', (size_t)n))
+                parser_fail(p, -EBADMSG, "there is a NUL byte in it");
+
+        return p->error < 0 ? 0 : (int)n;
+}
+
+static void on_error(void *userdata, ParseError *error) {
+        Parser *p = userdata;
+
+        if (error->level < XML_ERR_FATAL)
+                return;
+        if (error->code == XML_ERR_NO_MEMORY)
+                parser_fail(p, -ENOMEM, "out of memory");
+        else
+                parser_fail(p, -EBADMSG, "line %d: %s", error->line,
+                        error->message ? error->message : "not well-formed");
+}
+
+/* For what libxml2 says without naming a parser: it would go to standard error. */
+static void __attribute__((format(printf, 2, 3)))
+ignore_message(void *userdata, const char *format, ...) {
+}
+
+static void on_doctype(
+        void *userdata, const xmlChar *name, const xmlChar *external_id, const xmlChar *system_id) {
+        Parser *p = userdata;
+
+        parser_stop(p, -EBADMSG, "it has a DOCTYPE, which a domain's XML never has");
+}
+
+/* Copies an attribute; *ret is NULL if there is none. */
+static int get_attribute(
+        const xmlChar **attributes, int n_attributes, const char *name, char **ret) {
+        *ret = NULL;
+
+        /* five pointers each: local name, prefix, namespace, value, end of value */
+        for (const xmlChar **a = attributes; n_attributes > 0; a += 5, n_attributes--) {
+                if (a[1] || strcmp((const char *)a[0], name) != 0)
+                        continue;
+
+                *ret = strndup((const char *)a[3], (size_t)(a[4] - a[3]));
+                return *ret ? 0 : -ENOMEM;
+        }
+        return 0;
+}
+
+/* strtoull(3) itself must not choose the base: with a recent libc it takes "0b10" for binary. */
+static int parse_number(const char *s, uint32_t max, uint32_t *ret) {
+        unsigned long long value;
+        char *end;
+        int base;
+
+        s += strspn(s, " \t\n\v\f\r");
+        s += *s == '+';
+        if (!isdigit((unsigned char)*s))
+                return -EINVAL;
+        base = s[0] != '0' ? 10 : s[1] == 'x' || s[1] == 'X' ? 16 : 8;
+
+        errno = 0;
+        value = strtoull(s, &end, base);
+        if (errno != 0 || *end != '\0' || value > max)
+                return -EINVAL;
+
+        *ret = (uint32_t)value;
+        return 0;
+}
+
+/* Reads one attribute of an address; false if the parser was stopped. */
+static bool read_number(Parser *p, const xmlChar **attributes, int n_attributes, const char *name,
+        uint32_t max, uint32_t *ret) {
+        _cleanup_free_ char *value = NULL;
+
+        if (get_attribute(attributes, n_attributes, name, &value) < 0) {
+                parser_stop(p, -ENOMEM, "out of memory");
+                return false;
+        }
+        if (!value) {
+                *ret = 0;
+                return true;
+        }
+        if (parse_number(value, max, ret) < 0) {
+                parser_stop(p, -EBADMSG,
+                        "line %d: %s='%.32s' in the address of a PCI device is no number up to "
+                        "0x%x",
+                        xmlSAX2GetLineNumber(p->ctxt), name, value, max);
+                return false;
+        }
+        return true;
+}
+
+static int add_hostdev(Domain *d, size_t *n_allocated, const PciAddress *address) {
+        if (d->n_hostdevs == *n_allocated) {
+                size_t n = *n_allocated ? *n_allocated * 2 : 8;
+                PciAddress *more = reallocarray(d->hostdevs, n, sizeof(PciAddress));
+
+                if (!more)
+                        return -ENOMEM;
+                d->hostdevs = more;
+                *n_allocated = n;
+        }
+
+        d->hostdevs[d->n_hostdevs++] = *address;
+        return 0;
+}
+
+static void on_address(Parser *p, const xmlChar **attributes, int n_attributes) {
+        uint32_t domain, bus, slot, function;
+        PciAddress address;
+
+        if (!read_number(p, attributes, n_attributes, "domain", UINT32_MAX, &domain) ||
+                !read_number(p, attributes, n_attributes, "bus", 0xff, &bus) ||
+                !read_number(p, attributes, n_attributes, "slot", 0x1f, &slot) ||
+                !read_number(p, attributes, n_attributes, "function", 7, &function))
+                return;
+
+        address = (PciAddress){domain, (uint8_t)bus, (uint8_t)slot, (uint8_t)function};
+        if (add_hostdev(&p->domain, &p->n_allocated, &address) < 0)
+                parser_stop(p, -ENOMEM, "out of memory");
+        p->n_addresses++;
+}
+
+/* Is this <hostdev> a PCI device that libvirt detaches from the host? */
+static bool is_pci_hostdev(Parser *p, const xmlChar **attributes, int n_attributes) {
+        _cleanup_free_ char *type = NULL, *mode = NULL;
+
+        if (get_attribute(attributes, n_attributes, "type", &type) < 0 ||
+                get_attribute(attributes, n_attributes, "mode", &mode) < 0) {
+                parser_stop(p, -ENOMEM, "out of memory");
+                return false;
+        }
+        return type && strcmp(type, "pci") == 0 && (!mode || strcmp(mode, "subsystem") == 0);
+}
+
+/* An element of the next level below the one we are in. */
+static void on_level(Parser *p, const xmlChar **attributes, int n_attributes) {
+        if (p->level + 1 == LEVEL_HOSTDEV) {
+                if (!is_pci_hostdev(p, attributes, n_attributes))
+                        return;
+                p->n_addresses = 0;
+        }
+
+        p->level++;
+        if (p->level == LEVEL_ADDRESS)
+                on_address(p, attributes, n_attributes);
+}
+
+static void on_start_element(void *userdata, const xmlChar *name, const xmlChar *prefix,
+        const xmlChar *uri, int n_namespaces, const xmlChar **namespaces, int n_attributes,
+        int n_defaulted, const xmlChar **attributes) {
+        Parser *p = userdata;
+        bool plain = !prefix && !uri; /* other people's elements are in namespaces of their own */
+
+        if (++p->depth > DEPTH_MAX) {
+                parser_stop(p, -EBADMSG, "its elements are nested too deeply");
+                return;
+        }
+        if (p->depth == LEVEL_DOMAIN && !(plain && strcmp((const char *)name, "domain") == 0)) {
+                parser_stop(p, -EBADMSG, "it describes no domain: its root element is <%.64s>",
+                        (const char *)name);
+                return;
+        }
+
+        if (plain && p->level == p->depth - 1 && p->level < LEVEL_ADDRESS &&
+                strcmp((const char *)name, level_names[p->depth]) == 0)
+                on_level(p, attributes, n_attributes);
+        else if (plain && p->depth == LEVEL_DOMAIN + 1 && !p->has_uuid &&
+                 strcmp((const char *)name, "uuid") == 0)
+                p->in_uuid = p->has_uuid = true;
+}
+
+static void on_text(void *userdata, const xmlChar *text, int size) {
+        Parser *p = userdata;
+        size_t n = (size_t)size;
+
+        if (!p->in_uuid)
+                return;
+        if (n > sizeof(p->uuid) - p->n_uuid) {
+                parser_stop(p, -EBADMSG, "its <uuid> is no UUID");
+                return;
+        }
+
+        memcpy(p->uuid + p->n_uuid, text, n);
+        p->n_uuid += n;
+}
+
+static void on_end_element(
+        void *userdata, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri) {
+        Parser *p = userdata;
+
+        if (p->level == p->depth) {
+                if (p->level == LEVEL_HOSTDEV && p->n_addresses != 1)
+                        parser_stop(p, -EBADMSG,
+                                "a PCI device ends on line %d with %zu source addresses instead "
+                                "of one",
+                                xmlSAX2GetLineNumber(p->ctxt), p->n_addresses);
+                p->level--;
+        }
+        if (p->depth == LEVEL_DOMAIN + 1)
+                p->in_uuid = false;
+        p->depth--;
+}
+
+/* Brings a UUID into its canonical form. Like libvirt (virUUIDParse()), blanks before and after it
+ * are passed over, and so are hyphens wherever they are. */
+static int normalize_uuid(const char *s, size_t n, char **ret) {
+        char text[UUID_DIGITS + 4 + 1];
+        size_t length = 0;
+        unsigned digits = 0;
+
+        for (; n > 0 && isspace((unsigned char)*s); n--)
+                s++;
+        for (; n > 0 && isspace((unsigned char)s[n - 1]);)
+                n--;
+
+        for (; n > 0; s++, n--) {
+                if (*s == '-' && digits > 0)
+                        continue;
+                if (!isxdigit((unsigned char)*s) || digits == UUID_DIGITS)
+                        return -EBADMSG;
+                if (digits == 8 || digits == 12 || digits == 16 || digits == 20)
+                        text[length++] = '-';
+                text[length++] = (char)tolower((unsigned char)*s);
+                digits++;
+        }
+        if (digits != UUID_DIGITS)
+                return -EBADMSG;
+
+        *ret = strndup(text, length);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int parse(Parser *p) {
+        xmlSAXHandler sax = {
+                .initialized = XML_SAX2_MAGIC,
+                .internalSubset = on_doctype,
+                .startElementNs = on_start_element,
+                .endElementNs = on_end_element,
+                .characters = on_text,
+                .ignorableWhitespace = on_text,
+                .cdataBlock = on_text,
+                .serror = on_error,
+        };
+        _cleanup_(xmlFreeParserCtxtp) xmlParserCtxtPtr ctxt = NULL;
+        int r;
+
+        xmlSetGenericErrorFunc(NULL, ignore_message);
+
+        ctxt = xmlCreateIOParserCtxt(&sax, p, on_read, NULL, p, XML_CHAR_ENCODING_NONE);
+        if (!ctxt)
+                return -ENOMEM;
+        p->ctxt = ctxt;
+
+        xmlCtxtUseOptions(ctxt, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+        r = xmlParseDocument(ctxt);
+        if (ctxt->myDoc)
+                xmlFreeDoc(ctxt->myDoc);
+        p->ctxt = NULL;
+        if (r < 0)
+                parser_fail(p, -EBADMSG, "it is no well-formed XML");
+        return p->error;
+}
+
+int domain_parse_fd(int fd, Domain *ret, char **ret_reason) {
+        _cleanup_(parser_done) Parser p = {.fd = fd};
+        int r;
+
+        r = parse(&p);
+        if (r >= 0 && p.has_uuid) {
+                r = normalize_uuid(p.uuid, p.n_uuid, &p.domain.uuid);
+                if (r < 0)
+                        parser_fail(
+                                &p, r, r == -ENOMEM ? "out of memory" : "its <uuid> is no UUID");
+        }
+        if (r < 0) {
+                *ret_reason = p.reason;
+                p.reason = NULL;
+                return r;
+        }
+
+        *ret = p.domain;
+        p.domain = (Domain){};
+        return 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Kernel modules, through libkmod. */
+
+/* Loads a module, or what an alias ("pci:v00008086d...") stands for, with what it depends on, as
+ * modprobe does. A blacklist applies to aliases only. Loaded or built in already is success.
+ * Returns 0, -ENOENT if there is no such module, or a negative errno. */
+int module_load(const char *name);
+
+/* Is there such a module, loaded, built in or on disk? Returns 1, 0, or a negative errno. */
+int module_exists(const char *name);
+
+/* Unloads a module, without force. Not loaded is success. A count that is just about to drop has no
+ * event to wait for: the kernel is asked again, for half a second at most. Returns 0, -EBUSY if
+ * something still uses it (*ret_users, the caller's to free, says what: "snd_hda_intel" or "2
+ * references"), -EPERM if it is built in, or another negative errno. */
+int module_unload(const char *name, char **ret_users);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+
+/* An option of a helper; they are all switches. A table of them ends with an empty one. */
+typedef struct Option {
+        const char *name; /* without the dashes */
+        bool *value;      /* set when the option is given */
+} Option;
+
+/* Reads a helper's command line: --help and --version, which every one has and which end it, and
+ * its own options. No helper takes arguments: what it works on is udev's to say. Returns 1 to go
+ * on, 0 if the answer was given, -EINVAL after telling what is wrong. */
+int options_parse(int argc, char *argv[], const char *help, const Option *options);
+
+/* What a helper's main() returns: 0 done or nothing to do, 1 failed, 2 usage. */
+#define EXIT_USAGE 2

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The record in /run. Only root writes there, but a record may be cut short, come from another
+ * version, or have been edited: it is parsed as if a stranger had written it.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "names.h"
+#include "pci-address.h"
+#include "record.h"
+
+#define RECORD_MAX 4096
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+#define NAME_SIZE_MAX 63 /* MODULE_NAME_LEN is 56 or 60 */
+
+static int open_directory(bool create) {
+        int fd;
+
+        if (create && mkdir(RUNTIME_DIR, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        fd = open(RUNTIME_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+static int write_all(int fd, const char *text) {
+        size_t size = strlen(text);
+
+        while (size > 0) {
+                ssize_t n = write(fd, text, size);
+
+                if (n < 0)
+                        return -errno;
+                text += n;
+                size -= (size_t)n;
+        }
+        return 0;
+}
+
+int record_write(const char *name, const char *text) {
+        _cleanup_close_ int dir = -1, fd = -1;
+        char temporary[64];
+        int r;
+
+        snprintf(temporary, sizeof(temporary), ".%s.new", name);
+
+        dir = open_directory(true);
+        if (dir < 0)
+                return dir;
+        fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return -errno;
+
+        r = write_all(fd, text);
+        if (r >= 0 && renameat(dir, temporary, dir, name) < 0)
+                r = -errno;
+        if (r < 0)
+                (void)unlinkat(dir, temporary, 0);
+        return r;
+}
+
+/* Cuts the text into lines; every one must end. */
+static int split_lines(char *text, char ***ret) {
+        _cleanup_strv_free_ char **lines = NULL;
+        size_t n = 0, count = 1;
+
+        for (const char *p = text; *p; p++)
+                count += *p == '\n';
+        lines = calloc(count, sizeof(char *));
+        if (!lines)
+                return -ENOMEM;
+
+        while (*text) {
+                char *end = strchr(text, '\n');
+
+                if (!end)
+                        return -EBADMSG;
+                lines[n] = strndup(text, (size_t)(end - text));
+                if (!lines[n])
+                        return -ENOMEM;
+                n++;
+                text = end + 1;
+        }
+
+        *ret = lines;
+        lines = NULL;
+        return (int)n;
+}
+
+int record_read(const char *name, char ***ret) {
+        _cleanup_close_ int dir = -1, fd = -1;
+        char text[RECORD_MAX + 1];
+        ssize_t size;
+
+        dir = open_directory(false);
+        if (dir < 0)
+                return dir;
+        fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        size = read(fd, text, sizeof(text));
+        if (size < 0)
+                return -errno;
+        if (size > RECORD_MAX || memchr(text, '\0', (size_t)size))
+                return -EBADMSG;
+        text[size] = '\0';
+
+        return split_lines(text, ret);
+}
+
+int record_remove(const char *name) {
+        _cleanup_close_ int dir = open_directory(false);
+
+        if (dir == -ENOENT)
+                return 0;
+        if (dir < 0)
+                return dir;
+        return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+void binding_done(Binding *b) {
+        free(b->address);
+        free(b->driver);
+        free(b->module);
+        *b = (Binding){};
+}
+
+/* Takes the next word of the line, as one that a driver or module may be called. */
+static int next_name(const char **line, char **ret) {
+        size_t n = strspn(*line, NAME_CHARS);
+        char *name = NULL;
+
+        if (n == 0 || n > NAME_SIZE_MAX || ((*line)[n] != ' ' && (*line)[n] != '\0'))
+                return -EBADMSG;
+        if (n != 1 || **line != '-') {
+                name = strndup(*line, n);
+                if (!name)
+                        return -ENOMEM;
+        }
+
+        *line += n;
+        *line += **line == ' ';
+        *ret = name;
+        return 0;
+}
+
+int binding_parse(const char *line, Binding *ret) {
+        _cleanup_(binding_done) Binding b = {};
+        size_t n = strcspn(line, " ");
+        PciAddress a;
+        int r;
+
+        b.address = strndup(line, n);
+        if (!b.address)
+                return -ENOMEM;
+        if (line[n] != ' ' || pci_address_parse(b.address, &a) < 0)
+                return -EBADMSG;
+
+        line += n + 1;
+        r = next_name(&line, &b.driver);
+        if (r >= 0)
+                r = next_name(&line, &b.module);
+        if (r < 0)
+                return r;
+        if (*line != '\0')
+                return -EBADMSG;
+
+        *ret = b;
+        b = (Binding){};
+        return 0;
+}
+
+char *binding_format(const Binding *b) {
+        char *line;
+
+        if (asprintf(&line, "%s %s %s\n", b->address, b->driver ?: "-", b->module ?: "-") < 0)
+                return NULL;
+        return line;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Reads and writes sysfs attributes by (directory, name), so that a caller that has a device open
+ * stays with that device.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "sysfs.h"
+
+#define ATTRIBUTE_MAX 4096 /* a page: what a sysfs attribute can show */
+
+int sysfs_open(const char *path) {
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        return fd < 0 ? -errno : fd;
+}
+
+int sysfs_read(int dirfd, const char *name, char **ret) {
+        _cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        char buffer[ATTRIBUTE_MAX + 1], *value;
+        ssize_t n;
+
+        if (fd < 0)
+                return -errno;
+        n = read(fd, buffer, ATTRIBUTE_MAX);
+        if (n < 0)
+                return -errno;
+        if (n > 0 && buffer[n - 1] == '\n')
+                n--;
+        buffer[n] = '\0';
+
+        value = strdup(buffer);
+        if (!value)
+                return -ENOMEM;
+
+        *ret = value;
+        return 0;
+}
+
+int sysfs_write(int dirfd, const char *name, const char *value) {
+        _cleanup_close_ int fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        size_t size = strlen(value);
+        ssize_t n;
+
+        if (fd < 0)
+                return -errno;
+        n = write(fd, value, size);
+        if (n < 0)
+                return -errno;
+
+        return (size_t)n == size ? 0 : -EIO;
+}
+
+int sysfs_read_link(int dirfd, const char *name, char **ret) {
+        char target[PATH_MAX], *value;
+        const char *last;
+        ssize_t n = readlinkat(dirfd, name, target, sizeof(target) - 1);
+
+        if (n < 0)
+                return -errno;
+        target[n] = '\0';
+        last = strrchr(target, '/');
+        last = last ? last + 1 : target;
+        if (*last == '\0')
+                return -EINVAL;
+
+        value = strdup(last);
+        if (!value)
+                return -ENOMEM;
+
+        *ret = value;
+        return 0;
+}

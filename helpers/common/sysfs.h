@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Attributes and links in sysfs, relative to an open directory. Contents are the kernel's, and
+ * still not trusted: a value is at most a page, links yield only their last component. */
+
+/* Opens a directory, e.g. "/sys/bus/pci/devices/0000:00:02.0". Returns a descriptor (the caller
+ * closes it) or a negative errno. */
+int sysfs_open(const char *path);
+
+/* Reads an attribute without its trailing newline; *ret is the caller's to free. Returns 0 or a
+ * negative errno, -ENOENT if there is no such attribute. */
+int sysfs_read(int dirfd, const char *name, char **ret);
+
+/* Writes an attribute in one write(2). Returns 0 or the errno that the kernel gave, negative. That
+ * the write was taken does not mean that it had an effect: the callers look again. */
+int sysfs_write(int dirfd, const char *name, const char *value);
+
+/* Gives the last component of where a link points ("driver" -> "i915"); *ret is the caller's to
+ * free. Returns 0, -ENOENT if there is no such link, or another negative errno. */
+int sysfs_read_link(int dirfd, const char *name, char **ret);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The few questions and requests to systemd that a unit file cannot express.
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "clock.h"
+#include "names.h"
+#include "unit.h"
+
+int manager_get_state(sd_bus *bus, char **ret) {
+        return sd_bus_get_property_string(
+                bus, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER, "SystemState", NULL, ret);
+}
+
+int manager_get_default_target(sd_bus *bus, char **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *target;
+        int r;
+
+        r = sd_bus_call_method(bus, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                "GetDefaultTarget", NULL, &reply, NULL);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "s", &target);
+        if (r < 0)
+                return r;
+
+        *ret = strdup(target);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int unit_get_path(sd_bus *bus, const char *unit, char **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *path;
+        int r;
+
+        r = sd_bus_call_method(bus, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER, "LoadUnit",
+                NULL, &reply, "s", unit);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "o", &path);
+        if (r < 0)
+                return r;
+
+        *ret = strdup(path);
+        return *ret ? 0 : -ENOMEM;
+}
+
+int unit_was_active(sd_bus *bus, const char *unit, unsigned within_ms) {
+        _cleanup_free_ char *path = NULL, *state = NULL;
+        uint64_t left_us;
+        int r;
+
+        r = unit_get_path(bus, unit, &path);
+        if (r < 0)
+                return r;
+        r = sd_bus_get_property_string(
+                bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT, "ActiveState", NULL, &state);
+        if (r < 0)
+                return r;
+        if (strcmp(state, "inactive") != 0 && strcmp(state, "failed") != 0)
+                return 1;
+
+        r = sd_bus_get_property_trivial(bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT,
+                "InactiveEnterTimestampMonotonic", NULL, 't', &left_us);
+        if (r < 0)
+                return r;
+        return left_us > 0 && left_us / 1000 + within_ms >= clock_now_ms();
+}
+
+int unit_reset_failed(sd_bus *bus, const char *unit) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call_method(bus, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                "ResetFailedUnit", &error, NULL, "s", unit);
+
+        if (r < 0 && sd_bus_error_has_name(&error, "org.freedesktop.systemd1.NoSuchUnit"))
+                return 0;
+        return r < 0 ? r : 0;
+}
+
+int unit_queue_start(sd_bus *bus, const char *unit, char **ret_reason) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call_method(bus, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER, "StartUnit",
+                &error, NULL, "ss", unit, "fail");
+
+        if (r < 0 && ret_reason)
+                *ret_reason = error.message ? strdup(error.message) : NULL;
+        return r < 0 ? r : 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The service manager, on the system bus (org.freedesktop.systemd1(5)). */
+
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+
+/* Gives the manager's state ("running", "degraded", "stopping", ...), the caller's to free. */
+int manager_get_state(sd_bus *bus, char **ret);
+
+/* Gives the unit that default.target stands for, the caller's to free. */
+int manager_get_default_target(sd_bus *bus, char **ret);
+
+/* Was the unit active a moment ago? Returns 1 if it is active, on its way there or back, or became
+ * inactive at most within_ms ago; 0 if not, or if there is no such unit; or a negative errno. */
+int unit_was_active(sd_bus *bus, const char *unit, unsigned within_ms);
+
+/* Forgets that the unit failed, and how often it was started lately. Not loaded is success. */
+int unit_reset_failed(sd_bus *bus, const char *unit);
+
+/* Queues a start of the unit and does not wait for it. A queued job that it contradicts wins.
+ * Returns 0 or a negative errno; *ret_reason, if not NULL, is the manager's own explanation, the
+ * caller's to free. */
+int unit_queue_start(sd_bus *bus, const char *unit, char **ret_reason);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vtconsoles, by what they call themselves: "(M) frame buffer device", "(M) dummy device", "(S)
+ * VGA+" (drivers/tty/vt/vt.c, show_name()).
+ *
+ * store_bind() in the kernel always reports success, hence the second look. There is no
+ * vtcon_bind(): writing 1 has no effect unless the driver is the system's first (the "S"); a
+ * framebuffer console gets the screen back when the dummy that took over is unbound.
+ */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "names.h"
+#include "sysfs.h"
+#include "vtcon.h"
+
+static int read_vtcon(int dirfd, const char *name, char **ret_description, Vtcon *ret) {
+        _cleanup_free_ char *description = NULL, *bind = NULL;
+        char attribute[64];
+        int r;
+
+        if (strlen(name) >= sizeof(ret->name))
+                return -ENAMETOOLONG;
+        snprintf(attribute, sizeof(attribute), "%s/" VTCON_ATTR_NAME, name);
+        r = sysfs_read(dirfd, attribute, &description);
+        if (r < 0)
+                return r;
+        snprintf(attribute, sizeof(attribute), "%s/" VTCON_ATTR_BIND, name);
+        r = sysfs_read(dirfd, attribute, &bind);
+        if (r < 0)
+                return r;
+
+        strcpy(ret->name, name);
+        ret->bound = strcmp(bind, "1") == 0;
+        *ret_description = description;
+        description = NULL;
+        return 0;
+}
+
+int vtcon_find(const char *description, Vtcon *ret) {
+        _cleanup_(closedirp) DIR *dir = opendir(SYSFS_VTCONSOLE);
+        struct dirent *de;
+
+        if (!dir)
+                return -errno;
+
+        while ((de = readdir(dir))) {
+                _cleanup_free_ char *found = NULL;
+                Vtcon v;
+                int r;
+
+                if (de->d_name[0] == '.')
+                        continue;
+                r = read_vtcon(dirfd(dir), de->d_name, &found, &v);
+                if (r == -ENOENT)
+                        continue; /* unregistered while we looked */
+                if (r < 0)
+                        return r;
+                if (strstr(found, description)) {
+                        *ret = v;
+                        return 0;
+                }
+        }
+        return -ENOENT;
+}
+
+int vtcon_unbind(const Vtcon *v) {
+        _cleanup_free_ char *bind = NULL;
+        char attribute[sizeof(SYSFS_VTCONSOLE "//" VTCON_ATTR_BIND) + sizeof(v->name)];
+        int r;
+
+        snprintf(attribute, sizeof(attribute), SYSFS_VTCONSOLE "/%s/" VTCON_ATTR_BIND, v->name);
+        r = sysfs_write(AT_FDCWD, attribute, "0");
+        if (r < 0)
+                return r;
+        r = sysfs_read(AT_FDCWD, attribute, &bind);
+        if (r < 0)
+                return r;
+        return strcmp(bind, "0") == 0 ? 0 : -EIO;
+}

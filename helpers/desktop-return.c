@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Brings the desktop back when everything it needs is there again.
+ *
+ * systemd has stopped the display manager by the time the first step starts (Conflicts=), so what
+ * was running is read from when it ended (--remember). A host that boots into graphical.target gets
+ * that back in any case, also if a guest took the GPU before the boot had come so far. A host
+ * without a desktop gets none.
+ *
+ * The start is only queued: this runs while the first step is being stopped, and the display
+ * manager is ordered after that. While the machine goes down, or where somebody has asked for
+ * something else (rescue.target), the desktop stays away.
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "common/options.h"
+#include "common/record.h"
+#include "common/unit.h"
+
+#define JUST_STOPPED_MS 10000
+
+static bool arg_remember = false;
+
+static const char help[] =
+        "desktop-return [OPTIONS]\n\n"
+        "Start the desktop again that was running before the GPU went to a guest.\n\n"
+        "  -h --help       Show this help\n"
+        "     --version    Show the version\n"
+        "     --remember   The inverse: note whether a display manager was running until now\n\n"
+        "The note is kept in /run/gpu-guest/desktop. Without one, a host whose default target is\n"
+        "graphical.target gets its desktop, another one none.\n\n"
+        "Exit status: 0 queued or nothing to do, 1 failed, 2 usage.\n";
+
+static int remember(sd_bus *bus) {
+        int r = unit_was_active(bus, UNIT_DISPLAY_MANAGER, JUST_STOPPED_MS);
+
+        if (r > 0)
+                r = record_write(RECORD_DESKTOP, UNIT_DISPLAY_MANAGER "\n");
+        if (r < 0)
+                return log_error_errno(r, "Cannot note whether a display manager was running: %m");
+        return 0;
+}
+
+/* What brings the desktop back; NULL if nothing should. */
+static const char *unit_to_start(sd_bus *bus) {
+        _cleanup_strv_free_ char **lines = NULL;
+        _cleanup_free_ char *target = NULL;
+        int r = manager_get_default_target(bus, &target);
+
+        if (r < 0)
+                log_warning_errno(r,
+                        "Cannot ask for the default target, taking it to be " UNIT_GRAPHICAL
+                        ": %m");
+        if (r < 0 || strcmp(target, UNIT_GRAPHICAL) == 0)
+                return UNIT_GRAPHICAL;
+
+        r = record_read(RECORD_DESKTOP, &lines);
+        return r == -ENOENT ? NULL : UNIT_DISPLAY_MANAGER;
+}
+
+static int bring_back(sd_bus *bus) {
+        _cleanup_free_ char *state = NULL, *reason = NULL;
+        const char *unit;
+        int r;
+
+        if (manager_get_state(bus, &state) >= 0 && strcmp(state, "stopping") == 0)
+                return 0;
+        unit = unit_to_start(bus);
+        if (!unit) {
+                log_info("No desktop was running, so none is started.");
+                return 0;
+        }
+
+        /* a display manager that has been started too often lately, or failed, must not stay away
+         */
+        r = unit_reset_failed(bus, UNIT_DISPLAY_MANAGER);
+        if (r < 0)
+                log_warning_errno(r, "Cannot reset " UNIT_DISPLAY_MANAGER ", ignoring: %m");
+        r = unit_queue_start(bus, unit, &reason);
+        if (r < 0)
+                return log_error_errno(
+                        r, "Cannot start %s again: %s", unit, reason ?: strerror(-r));
+
+        log_progress("The desktop comes back (%s).", unit);
+        return 0;
+}
+
+static int run(void) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        int r = sd_bus_open_system(&bus);
+
+        if (r < 0)
+                return log_error_errno(r, "Cannot connect to the system bus: %m");
+        if (arg_remember)
+                return remember(bus);
+
+        r = bring_back(bus);
+        if (r >= 0)
+                (void)record_remove(RECORD_DESKTOP);
+        return r;
+}
+
+int main(int argc, char *argv[]) {
+        int r = options_parse(argc, argv, help, (const Option[]){{"remember", &arg_remember}, {}});
+
+        if (r <= 0)
+                return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        return run() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

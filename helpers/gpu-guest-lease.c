@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Tells libvirt's hook which lease a domain needs: prints the name of the unit if the domain has
+ * the GPU among its PCI host devices, nothing if it does not.
+ *
+ * 1. Read the domain's XML from standard input, where libvirt puts it.
+ * 2. With nothing there (somebody tries the hook by hand), read the definition in libvirt's own
+ *    directory. To ask libvirt is out of the question: it holds its lock on the domain while the
+ *    hook runs, and would wait for us for ever.
+ * 3. Without PCI host devices that is all: domains which do not concern us shall not notice us.
+ * 4. Otherwise ask udev which device is the GPU, and compare.
+ *
+ * The end of a lease (--release) does not depend on the XML: the device may have been detached from
+ * the running guest.
+ */
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/domain.h"
+#include "common/gpu.h"
+#include "common/lease.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "common/options.h"
+#include "common/pci-address.h"
+
+/* At boot libvirt starts domains while udev may still be busy with the devices it has found. */
+#define UDEV_TIMEOUT_MS 30000
+
+static bool arg_release = false;
+static const char *arg_qemu_dir = LIBVIRT_QEMU_DIR;
+static const char *arg_domain = NULL;
+
+/* For messages, so that a name cannot make lines of its own. */
+static char *printable(const char *s) {
+        char *copy = strdup(s);
+
+        for (char *p = copy; p && *p; p++)
+                if (iscntrl((unsigned char)*p))
+                        *p = '?';
+        return copy;
+}
+
+/* Could there be XML on standard input? Not on a terminal or /dev/null, and not if it is closed. */
+static bool stdin_is_usable(void) {
+        struct stat st;
+
+        return fstat(STDIN_FILENO, &st) >= 0 && !S_ISCHR(st.st_mode);
+}
+
+static int parse_domain(int fd, const char *source, Domain *ret) {
+        _cleanup_free_ char *reason = NULL;
+        int r = domain_parse_fd(fd, ret, &reason);
+
+        if (r < 0 && r != -ENODATA)
+                return log_error_errno(
+                        r, "Cannot read the domain's XML from %s: %s.", source, reason ?: "%m");
+        return r;
+}
+
+static int open_definition(const char *path) {
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+        int r;
+
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+
+        r = fd;
+        fd = -1;
+        return r;
+}
+
+/* Reads what libvirt keeps of a domain that was defined to stay. */
+static int read_definition(Domain *ret) {
+        _cleanup_free_ char *name = printable(arg_domain), *path = NULL, *shown = NULL;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (!name)
+                return log_oom();
+        if (strchr(arg_domain, '/') || strcmp(arg_domain, ".") == 0 ||
+                strcmp(arg_domain, "..") == 0)
+                return log_error_errno(EINVAL, "No domain can have the name \"%s\".", name);
+        if (asprintf(&path, "%s/%s.xml", arg_qemu_dir, arg_domain) < 0)
+                return log_oom();
+        shown = printable(path);
+        if (!shown)
+                return log_oom();
+
+        fd = open_definition(path);
+        if (fd == -ENOENT || fd == -ENAMETOOLONG)
+                return log_error_errno(fd,
+                        "There is no XML on standard input, and no domain of the name \"%s\" is "
+                        "defined in %s. To try the hand-over without a guest: systemctl start "
+                        "gpu-guest.target",
+                        name, arg_qemu_dir);
+        if (fd < 0)
+                return log_error_errno(fd, "Cannot open %s: %m", shown);
+
+        r = parse_domain(fd, shown, ret);
+        if (r == -ENODATA)
+                return log_error_errno(r, "%s is empty.", shown);
+        return r;
+}
+
+static int read_domain(Domain *ret) {
+        if (stdin_is_usable()) {
+                int r = parse_domain(STDIN_FILENO, "standard input", ret);
+
+                if (r != -ENODATA)
+                        return r;
+        }
+
+        log_debug(
+                "There is nothing on standard input, reading the definition in %s.", arg_qemu_dir);
+        return read_definition(ret);
+}
+
+static int find_gpu(PciAddress *ret) {
+        _cleanup_(udev_unrefp) struct udev *udev = udev_new();
+        _cleanup_free_ char *address = NULL;
+        int r;
+
+        if (!udev)
+                return log_oom();
+        r = gpu_wait_udev(udev, UDEV_TIMEOUT_MS);
+        if (r < 0)
+                log_debug_errno(r, "udev is still busy, going on with what it knows: %m");
+
+        r = gpu_find(udev, &address);
+        if (r == -ENODEV)
+                return log_debug_errno(r, "This host has no graphics card to hand over.");
+        if (r >= 0)
+                r = pci_address_parse(address, ret);
+        if (r < 0)
+                return log_error_errno(r, "Cannot find the graphics card: %m");
+
+        log_debug("The graphics card is %s.", address);
+        return 0;
+}
+
+/* Returns 1 if the domain has the GPU, 0 if not. */
+static int domain_has_gpu(const Domain *d) {
+        PciAddress gpu;
+        int r;
+
+        if (d->n_hostdevs == 0)
+                return 0;
+
+        r = find_gpu(&gpu);
+        if (r == -ENODEV)
+                return 0;
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < d->n_hostdevs; i++)
+                if (pci_address_equal(&d->hostdevs[i], &gpu))
+                        return 1;
+        return 0;
+}
+
+static int print_lease(const char *uuid) {
+        _cleanup_free_ char *unit = NULL;
+        int r;
+
+        r = lease_unit_name(arg_domain, uuid, &unit);
+        if (r == -ENAMETOOLONG)
+                return log_error_errno(r,
+                        "The domain's name is too long for a unit of systemd, and its XML has no "
+                        "UUID to take instead.");
+        if (r < 0)
+                return log_error_errno(r, "Cannot name the lease: %m");
+
+        if (puts(unit) < 0 || fflush(stdout) != 0)
+                return log_error_errno(errno, "Cannot write to standard output: %m");
+        return 0;
+}
+
+static int release(void) {
+        _cleanup_domain_ Domain domain = {};
+        _cleanup_free_ char *unit = NULL;
+        int r;
+
+        /* the XML is needed for the UUID, and that only if the name does not do */
+        r = lease_unit_name(arg_domain, NULL, &unit);
+        if (r == -ENAMETOOLONG) {
+                r = read_domain(&domain);
+                if (r < 0)
+                        return r;
+        }
+        return print_lease(domain.uuid);
+}
+
+static int prepare(void) {
+        _cleanup_domain_ Domain domain = {};
+        int r;
+
+        r = read_domain(&domain);
+        if (r < 0)
+                return r;
+
+        r = domain_has_gpu(&domain);
+        if (r <= 0)
+                return r;
+        return print_lease(domain.uuid);
+}
+
+static void help(void) {
+        puts("gpu-guest-lease [OPTIONS] [--] DOMAIN < XML\n\n"
+             "Print the unit that is the lease of the graphics card for a libvirt domain, or "
+             "nothing\n"
+             "if the domain's XML does not have the card as a PCI host device.\n\n"
+             "  -h --help            Show this help\n"
+             "     --version         Show the version\n"
+             "     --release         Print the unit whatever the XML says: a lease can be ended\n"
+             "                       after the device was taken from the domain\n"
+             "     --qemu-dir=DIR    Where libvirt keeps the definitions of domains\n"
+             "                       [" LIBVIRT_QEMU_DIR "]\n\n"
+             "With nothing on standard input, the domain's definition DIR/DOMAIN.xml is read.\n\n"
+             "Exit status: 0 done, whether a unit was printed or not, 1 failed, 2 usage.");
+}
+
+static int parse_argv(int argc, char *argv[]) {
+        enum { ARG_VERSION = 0x100, ARG_RELEASE, ARG_QEMU_DIR };
+        static const struct option options[] = {
+                {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, ARG_VERSION},
+                {"release", no_argument, NULL, ARG_RELEASE},
+                {"qemu-dir", required_argument, NULL, ARG_QEMU_DIR},
+                {},
+        };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+                switch (c) {
+                case 'h':
+                        help();
+                        return 0;
+                case ARG_VERSION:
+                        printf("%s %s\n", program_invocation_short_name, PROJECT_VERSION);
+                        return 0;
+                case ARG_RELEASE:
+                        arg_release = true;
+                        break;
+                case ARG_QEMU_DIR:
+                        arg_qemu_dir = optarg;
+                        break;
+                default:
+                        return -EINVAL; /* getopt has said why */
+                }
+        }
+
+        if (argc - optind != 1 || *argv[optind] == '\0')
+                return log_error_errno(EINVAL, "One domain's name is expected.");
+        arg_domain = argv[optind];
+        return 1;
+}
+
+int main(int argc, char *argv[]) {
+        int r = parse_argv(argc, argv);
+
+        if (r <= 0)
+                return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        r = arg_release ? release() : prepare();
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Ends the graphical sessions of seat0 through logind and waits until they are gone. The display
+ * manager has been stopped by then, and most sessions with it; this is for those that outlive it.
+ * Text logins, SSH sessions and lingering user managers go on.
+ *
+ * It has no inverse: a session that has ended does not come back. The desktop does, by
+ * desktop-return.
+ */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "common/options.h"
+#include "common/session.h"
+
+#define SESSION_TIMEOUT_MS 30000
+
+static const char help[] = "seat-clear [OPTIONS]\n\n"
+                           "End the graphical sessions of seat0 and wait until they are gone.\n\n"
+                           "  -h --help       Show this help\n"
+                           "     --version    Show the version\n\n"
+                           "Text logins, SSH sessions and user managers are left alone.\n\n"
+                           "Exit status: 0 no graphical session is left, 1 one is, 2 usage.\n";
+
+static int terminate(sd_bus *bus, const char *id) {
+        _cleanup_free_ char *description = session_describe(id);
+        int r;
+
+        log_progress("Ending %s.", description ?: id);
+        r = session_terminate(bus, id);
+        if (r < 0)
+                return log_error_errno(r, "Cannot end %s: %m", description ?: id);
+        return 0;
+}
+
+/* Names who stayed. */
+static int complain(int error) {
+        _cleanup_strv_free_ char **sessions = NULL;
+        int r = session_list_graphical(SEAT_NAME, &sessions);
+
+        for (char **s = sessions; r > 0 && *s; s++) {
+                _cleanup_free_ char *description = session_describe(*s);
+
+                log_error("Still there after %d s: %s.", SESSION_TIMEOUT_MS / 1000,
+                        description ?: *s);
+        }
+        if (error != -ETIMEDOUT)
+                log_error_errno(error, "Cannot wait for the graphical sessions to end: %m");
+        return error;
+}
+
+static int run(void) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_strv_free_ char **sessions = NULL;
+        int r;
+
+        r = session_list_graphical(SEAT_NAME, &sessions);
+        if (r < 0)
+                return log_error_errno(r, "Cannot ask for the sessions of " SEAT_NAME ": %m");
+        if (r == 0)
+                return 0;
+
+        r = sd_bus_open_system(&bus);
+        if (r < 0)
+                return log_error_errno(r, "Cannot connect to the system bus: %m");
+        for (char **s = sessions; *s; s++) {
+                r = terminate(bus, *s);
+                if (r < 0)
+                        return r;
+        }
+
+        r = session_wait_none(SEAT_NAME, SESSION_TIMEOUT_MS);
+        return r < 0 ? complain(r) : 0;
+}
+
+int main(int argc, char *argv[]) {
+        int r = options_parse(argc, argv, help, NULL);
+
+        if (r <= 0)
+                return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        return run() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Takes the GPU from i915 or xe and gives it to vfio-pci. The inverse is i915-restore.
+ *
+ * 1. find the GPU (udev) and see that it can be given away at all: an IOMMU group in which no
+ *    other device is bound to a driver of the host, and a vfio-pci to give it to
+ * 2. write down which driver had it
+ * 3. unbind that driver; what user space still has open is cut off by the kernel
+ *    (drm_dev_unplug()), so the steps before this one have seen to it that nobody has
+ * 4. unload the driver's module; a refusal changes nothing for the guest
+ * 5. bind vfio-pci by driver_override, which also takes the firmware's framebuffer off the GPU
+ *    (vfio_pci_vga_init() in drivers/vfio/pci/vfio_pci_core.c)
+ *
+ * Killed or failing half-way it leaves the record; the unit's ExecStopPost= runs i915-restore.
+ */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/gpu.h"
+#include "common/log.h"
+#include "common/module.h"
+#include "common/names.h"
+#include "common/options.h"
+#include "common/pci.h"
+#include "common/vfio.h"
+
+#define UDEV_TIMEOUT_MS 30000
+
+static bool arg_check = false;
+
+static const char help[] =
+        "vfio-claim [OPTIONS]\n\n"
+        "Take the Intel GPU from its driver (i915, xe) and give it to vfio-pci.\n\n"
+        "  -h --help       Show this help\n"
+        "     --version    Show the version\n"
+        "     --check      Only see whether it could be done now; change nothing\n\n"
+        "The GPU is the PCI device that udev's rules give the role GPU_GUEST_ROLE=gpu.\n"
+        "What is needed to undo it is kept in /run/gpu-guest/gpu: see i915-restore.\n\n"
+        "Exit status: 0 the GPU is (or could be) with vfio-pci, 1 it is not, 2 usage.\n";
+
+/* Tells a missing IOMMU from everything else, since people can mend that one. */
+static int check_iommu(int fd, char **ret_group) {
+        int r = pci_get_iommu_group(fd, ret_group);
+
+        if (r == -ENOENT)
+                return log_error_errno(r,
+                        "The graphics card is in no IOMMU group. Turn on VT-d in the firmware's "
+                        "setup, and if that is not enough, boot with intel_iommu=on.");
+        if (r < 0)
+                return log_error_errno(r, "Cannot read the graphics card's IOMMU group: %m");
+        return 0;
+}
+
+static int check_group(int fd, const char *group, char *const *except) {
+        _cleanup_(binding_done) Binding blocker = {};
+        int r = pci_find_group_blocker(fd, except, &blocker);
+
+        if (r < 0)
+                return log_error_errno(r, "Cannot read IOMMU group %s: %m", group);
+        if (r > 0)
+                return log_error_errno(EBUSY,
+                        "The graphics card shares IOMMU group %s with %s, which the host uses "
+                        "(driver "
+                        "%s). A group goes to a guest as a whole or not at all.",
+                        group, blocker.address, blocker.driver);
+        return 0;
+}
+
+static int check_vfio_pci(void) {
+        int r = module_exists(DRIVER_VFIO_PCI);
+
+        if (r < 0)
+                return log_error_errno(r, "Cannot look for the vfio-pci driver: %m");
+        if (r == 0)
+                return log_error_errno(
+                        ENOENT, "This kernel has no vfio-pci driver (CONFIG_VFIO_PCI).");
+        return 0;
+}
+
+static int check_unused(const char *group) {
+        _cleanup_free_ char *name = NULL;
+        pid_t pid;
+        int r = vfio_group_find_user(group, &pid, &name);
+
+        if (r < 0)
+                return log_error_errno(r, "Cannot see who uses IOMMU group %s: %m", group);
+        if (r > 0)
+                return log_error_errno(EBUSY,
+                        "The graphics card is with a running guest already (%s, PID %d).", name,
+                        (int)pid);
+        return 0;
+}
+
+/* Could it be done from here? The GPU's own audio controllers may be bound still: they are taken
+ * off on the way. */
+static int check(struct udev *udev, int fd, const char *gpu, const char *group) {
+        _cleanup_strv_free_ char **audio = NULL;
+        int r = gpu_find_audio(udev, gpu, &audio);
+
+        if (r < 0)
+                return log_error_errno(r, "Cannot find the graphics card's audio controllers: %m");
+        r = check_group(fd, group, audio);
+        if (r < 0)
+                return r;
+        r = check_vfio_pci();
+        if (r < 0)
+                return r;
+        return check_unused(group);
+}
+
+/* Writes down what to go back to. If the GPU has no driver and there is a record, a hand-over that
+ * was cut short has left both: its record stays. */
+static int remember(const Binding *now) {
+        _cleanup_free_ char *line = binding_format(now);
+        _cleanup_strv_free_ char **lines = NULL;
+        int r;
+
+        if (!line)
+                return log_oom();
+        if (!now->driver && record_read(RECORD_GPU, &lines) > 0)
+                return 0;
+        r = record_write(RECORD_GPU, line);
+        if (r < 0)
+                return log_error_errno(r, "Cannot write " RUNTIME_DIR "/" RECORD_GPU
+                                          ", so the graphics card is left alone: %m");
+        return 0;
+}
+
+static void unload(const char *module) {
+        _cleanup_free_ char *users = NULL;
+        int r = module_unload(module, &users);
+
+        if (r == -EBUSY)
+                log_info("Module %s stays loaded, it is in use by %s.", module,
+                        users ?: "something");
+        else if (r < 0)
+                log_info_errno(r, "Module %s stays loaded: %m", module);
+}
+
+static int unbind_driver(int fd, const Binding *now) {
+        int r;
+
+        if (!now->driver)
+                return 0;
+        log_progress("Taking the graphics card from %s.", now->driver);
+        r = pci_unbind(fd, now->address);
+        if (r < 0)
+                return log_error_errno(r, "Cannot take the graphics card from %s: %m", now->driver);
+        if (now->module)
+                unload(now->module);
+        return 0;
+}
+
+static int bind_vfio(int fd, const char *gpu, const char *group) {
+        int r = pci_set_driver_override(fd, DRIVER_VFIO_PCI);
+
+        if (r < 0)
+                return log_error_errno(r, "Cannot reserve the graphics card for vfio-pci: %m");
+        r = pci_bind(fd, gpu, DRIVER_VFIO_PCI);
+        if (r == -ENOENT)
+                return log_error_errno(r, "The vfio-pci driver is not loaded.");
+        if (r < 0)
+                return log_error_errno(r, "vfio-pci does not take the graphics card: %m");
+        r = vfio_group_check_node(group);
+        if (r < 0)
+                return log_error_errno(r,
+                        "vfio-pci has the graphics card, but " DEV_VFIO "/%s is missing: %m",
+                        group);
+        return 0;
+}
+
+static int claim(int fd, const char *gpu, const char *group) {
+        _cleanup_(binding_done) Binding now = {};
+        int r = pci_get_binding(fd, gpu, &now);
+
+        if (r < 0)
+                return log_error_errno(r, "Cannot read the graphics card's driver: %m");
+        if (now.driver && strcmp(now.driver, DRIVER_VFIO_PCI) == 0) {
+                log_info("vfio-pci has the graphics card already.");
+                return 0;
+        }
+
+        r = check_group(fd, group, NULL);
+        if (r < 0)
+                return r;
+        r = remember(&now);
+        if (r < 0)
+                return r;
+        r = unbind_driver(fd, &now);
+        if (r < 0)
+                return r;
+        r = bind_vfio(fd, gpu, group);
+        if (r < 0)
+                return r;
+
+        log_progress("The graphics card is ready for a guest (from %s to vfio-pci).",
+                now.driver ?: "no driver");
+        return 0;
+}
+
+static int run(void) {
+        _cleanup_(udev_unrefp) struct udev *udev = udev_new();
+        _cleanup_free_ char *gpu = NULL, *group = NULL;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        if (!udev)
+                return log_oom();
+        r = gpu_wait_udev(udev, UDEV_TIMEOUT_MS);
+        if (r < 0)
+                log_warning_errno(r, "udev is still busy, going on without waiting for it: %m");
+        r = gpu_find(udev, &gpu);
+        if (r == -ENODEV)
+                return log_error_errno(r, "udev knows no Intel graphics card on this machine.");
+        if (r < 0)
+                return log_error_errno(r, "Cannot ask udev for the graphics card: %m");
+        log_set_device(gpu);
+
+        fd = pci_open(gpu);
+        if (fd < 0)
+                return log_error_errno(fd, "Cannot open the graphics card in sysfs: %m");
+        r = check_iommu(fd, &group);
+        if (r < 0)
+                return r;
+
+        return arg_check ? check(udev, fd, gpu, group) : claim(fd, gpu, group);
+}
+
+int main(int argc, char *argv[]) {
+        int r = options_parse(argc, argv, help, (const Option[]){{"check", &arg_check}, {}});
+
+        if (r <= 0)
+                return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        return run() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
