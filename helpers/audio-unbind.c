@@ -31,8 +31,7 @@ static const char help[] =
         "  -h --help       Show this help\n"
         "     --version    Show the version\n"
         "     --restore    The inverse: bind again what was unbound\n\n"
-        "They are the PCI devices that udev's rules give the role GPU_GUEST_ROLE=audio and that "
-        "the\n"
+        "They are the PCI devices that udev's rules give the role GPU_GUEST_ROLE=audio and that the\n"
         "kernel shows as consumers of the GPU. What is needed to undo it is kept in\n"
         "/run/gpu-guest/audio.\n\n"
         "Exit status: 0 done or nothing to do, 1 failed, 2 usage.\n";

@@ -40,8 +40,7 @@ static const char help[] =
         "  -h --help       Show this help\n"
         "     --version    Show the version\n\n"
         "What to go back to is read from /run/gpu-guest/gpu; without it nothing is done.\n\n"
-        "Exit status: 0 the driver has the GPU or there was nothing to do, 1 it has not, 2 "
-        "usage.\n";
+        "Exit status: 0 the driver has the GPU or there was nothing to do, 1 it has not, 2 usage.\n";
 
 /* Reads what vfio-claim wrote. A record that cannot be read still says that the GPU was ours: the
  * device is then udev's to name, and the driver the kernel's to choose. */
