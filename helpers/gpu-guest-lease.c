@@ -65,7 +65,7 @@ static int parse_domain(int fd, const char *source, Domain *ret) {
 
         if (r < 0 && r != -ENODATA)
                 return log_error_errno(
-                        r, "Cannot read the domain's XML from %s: %s.", source, reason ?: "%m");
+                        r, "Cannot read the domain's XML from %s: %s.", source, reason ?: strerror(-r));
         return r;
 }
 
