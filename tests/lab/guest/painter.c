@@ -20,6 +20,7 @@
 #define MULTIBOOT_CMDLINE	(1 << 2)
 
 #define QEMU_VGA		0x11111234	/* device and vendor */
+#define BUSES			16	/* with room for what libvirt adds */
 #define WIDTH			640
 #define HEIGHT			480
 #define STRIPE			80
@@ -29,7 +30,7 @@
 #define SERIAL			0x3f8
 
 /* ICH9's LPC bridge is 00:1f.0; its register 0x40 says where the power management ports are */
-#define LPC_SLOT		0x1f
+#define LPC_BRIDGE		0x1f
 #define LPC_PMBASE		0x40
 #define PM1A_STS		0x00
 #define PM1A_EN			0x02
@@ -104,20 +105,21 @@ static uint32_t inl(uint16_t port)
 	return v;
 }
 
-static void pci_select(uint32_t slot, uint32_t reg)
+/* A device is bus << 5 | slot, its function always 0 */
+static void pci_select(uint32_t device, uint32_t reg)
 {
-	outl(0xcf8, 0x80000000 | slot << 11 | reg);
+	outl(0xcf8, 0x80000000 | device << 11 | reg);
 }
 
-static uint32_t pci_read(uint32_t slot, uint32_t reg)
+static uint32_t pci_read(uint32_t device, uint32_t reg)
 {
-	pci_select(slot, reg);
+	pci_select(device, reg);
 	return inl(0xcfc);
 }
 
-static void pci_write(uint32_t slot, uint32_t reg, uint32_t value)
+static void pci_write(uint32_t device, uint32_t reg, uint32_t value)
 {
-	pci_select(slot, reg);
+	pci_select(device, reg);
 	outl(0xcfc, value);
 }
 
@@ -127,14 +129,14 @@ static void say(const char *s)
 		outb(SERIAL, *s++);
 }
 
-static void paint(uint32_t slot)
+static void paint(uint32_t device)
 {
-	volatile uint32_t *vram = (void *)(pci_read(slot, 0x10) & ~0xfu);
-	uint32_t mmio = pci_read(slot, 0x18) & ~0xfu;
+	volatile uint32_t *vram = (void *)(pci_read(device, 0x10) & ~0xfu);
+	uint32_t mmio = pci_read(device, 0x18) & ~0xfu;
 	volatile uint16_t *dispi = (void *)(mmio + 0x500);
 	volatile uint8_t *vga = (void *)(mmio + 0x400);
 
-	pci_write(slot, 0x04, pci_read(slot, 0x04) | 7);
+	pci_write(device, 0x04, pci_read(device, 0x04) | 7);
 	dispi[4] = 0;
 	dispi[1] = WIDTH;
 	dispi[2] = HEIGHT;
@@ -222,13 +224,13 @@ __attribute__((used, noreturn))
 static void painter(const struct MultibootInfo *info)
 {
 	uint32_t seconds = option(info, "seconds=", 600);
-	uint16_t pmbase = pci_read(LPC_SLOT, LPC_PMBASE) & 0xff80;
+	uint16_t pmbase = pci_read(LPC_BRIDGE, LPC_PMBASE) & 0xff80;
 
 	say("painter: started\n");
 	timer_start();
-	for (uint32_t slot = 0; slot < 32; slot++)
-		if (pci_read(slot, 0) == QEMU_VGA)
-			paint(slot);
+	for (uint32_t device = 0; device < BUSES << 5; device++)
+		if (pci_read(device, 0) == QEMU_VGA)
+			paint(device);
 
 	say(power_off_reason(pmbase, seconds));
 	outw(pmbase + PM1A_CNT, PM1A_SLP_EN);
