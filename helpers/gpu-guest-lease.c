@@ -64,8 +64,8 @@ static int parse_domain(int fd, const char *source, Domain *ret) {
         int r = domain_parse_fd(fd, ret, &reason);
 
         if (r < 0 && r != -ENODATA)
-                return log_error_errno(
-                        r, "Cannot read the domain's XML from %s: %s.", source, reason ?: strerror(-r));
+                return log_error_errno(r, "Cannot read the domain's XML from %s: %s.", source,
+                        reason ?: strerror(-r));
         return r;
 }
 

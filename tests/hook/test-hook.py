@@ -1,0 +1,687 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Runs libvirt's hook, and the program it asks, without libvirt, systemd and a GPU.
+
+The hook is the template's text with directories of ours in it, so that its fixed PATH finds a systemctl
+and a gpu-guest-lease that write down how they were called. The real gpu-guest-lease is given XML of
+every kind, and a GPU by umockdev.
+
+Usage: test-hook.py TEMPLATE GPU-GUEST-LEASE
+"""
+
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+TEMPLATE = pathlib.Path(sys.argv[1])
+LEASE = pathlib.Path(sys.argv[2]).resolve()
+
+UUID = "4dea22b3-1d52-d8f3-2516-782e98ab3fa0"
+UUID_UNIT = "gpu-guest@4dea22b3\\x2d1d52\\x2dd8f3\\x2d2516\\x2d782e98ab3fa0.service"
+
+HOSTILE_NAMES = [
+    "--help",
+    "--",
+    "-",
+    "a b",
+    "../../x",
+    ";reboot",
+    "$(reboot)",
+    "`reboot`",
+    "*",
+    "a\nb",
+    "a\\b",
+    "a'b\"c",
+    "café",
+    b"\xff\xfe",
+    "x" * 200,
+    "",
+]
+OTHER_OPERATIONS = [
+    "start",
+    "started",
+    "stopped",
+    "reconnect",
+    "restore",
+    "migrate",
+    "attach",
+    "unknown",
+    "PREPARE",
+    "prepare ",
+    "--help",
+    "*",
+    "",
+]
+
+# Each call is a line: the program's name and its arguments, separated by NUL bytes.
+FAKE = """#!/usr/bin/env python3
+import os, sys
+here = os.path.dirname(os.path.abspath(__file__))
+name = os.path.basename(__file__)
+arguments = [os.fsencode(a) for a in sys.argv[1:]]
+with open(here + "/calls", "ab") as f:
+    f.write(b"\\0".join([name.encode(), *arguments]) + b"\\1")
+os.chdir(here)
+namespace = {"arguments": [a.decode(errors="replace") for a in arguments], "sys": sys}
+exec(open(name + ".behaviour").read(), namespace)
+"""
+
+GOOD_LEASE = "print('gpu-guest@win10.service')"
+GOOD_SYSTEMCTL = ""
+
+# systemctl of a machine where the step FAILING failed and says TEXT, and the lease's start with it
+FAILING_SYSTEMCTL = """
+FAILING, TEXT = {failing!r}, {text!r}
+unit = arguments[-1]
+if "is-failed" in arguments:
+    sys.exit(unit not in FAILING)
+elif "show" in arguments:
+    print(TEXT)
+elif arguments[0] == "start" and (unit in FAILING or unit.startswith("gpu-guest@")):
+    sys.exit("A dependency job for " + unit + " failed. See 'journalctl -xe' for details.")
+"""
+
+CHECK = [b"systemctl", b"start", b"gpu-guest-check.service"]
+RESET = [b"systemctl", b"reset-failed", b"gpu-guest-*.service"]
+START = [b"systemctl", b"start", b"--", b"gpu-guest@win10.service"]
+STOP = [b"systemctl", b"--no-block", b"stop", b"--", b"gpu-guest@win10.service"]
+
+
+class Directory(unittest.TestCase):
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="gpu-guest-test-"))
+        self.addCleanup(shutil.rmtree, self.dir)
+
+
+class Hook(Directory):
+    """The hook, with everything it calls faked."""
+
+    def setUp(self):
+        super().setUp()
+        text = TEMPLATE.read_text()
+        for name in "sbindir", "bindir":
+            self.assertIn(f"@{name}@", text)
+            text = text.replace(f"@{name}@", str(self.dir))
+        self.hook = self.dir / "hook"
+        self.write(self.hook, text)
+        self.behave("gpu-guest-lease", GOOD_LEASE)
+        self.behave("systemctl", GOOD_SYSTEMCTL)
+
+    def write(self, path, text):
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def behave(self, name, code):
+        self.write(self.dir / name, FAKE)
+        (self.dir / (name + ".behaviour")).write_text(code)
+
+    def run_hook(self, *arguments, **kwargs):
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.run(
+            [self.hook, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=20,
+            env={"LC_ALL": "C", "PATH": "/nonexistent"},
+            cwd="/",
+            **kwargs,
+        )
+
+    def calls(self):
+        path = self.dir / "calls"
+        data = path.read_bytes() if path.exists() else b""
+        path.unlink(missing_ok=True)
+        return [call.split(b"\0") for call in data.split(b"\1")[:-1]]
+
+    def assert_silent(self, result):
+        self.assertEqual((result.stdout, result.stderr), (b"", b""))
+
+    def test_prepare(self):
+        result = self.run_hook("win10", "prepare", "begin", "-")
+        self.assertEqual(
+            self.calls(), [[b"gpu-guest-lease", b"--", b"win10"], CHECK, RESET, START]
+        )
+        self.assertEqual(result.returncode, 0)
+        self.assert_silent(result)
+
+    def test_prepare_other_domain(self):
+        self.behave("gpu-guest-lease", "")
+        result = self.run_hook("other", "prepare", "begin", "-")
+        self.assertEqual(self.calls(), [[b"gpu-guest-lease", b"--", b"other"]])
+        self.assertEqual(result.returncode, 0)
+        self.assert_silent(result)
+
+    def test_prepare_unreadable(self):
+        self.behave("gpu-guest-lease", "sys.exit('gpu-guest-lease: that is why')")
+        result = self.run_hook("win10", "prepare", "begin", "-")
+        self.assertEqual(self.calls(), [[b"gpu-guest-lease", b"--", b"win10"]])
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stdout, b"")
+        self.assertEqual(result.stderr, b"gpu-guest-lease: that is why\n")
+
+    def test_prepare_xml_goes_through(self):
+        self.behave("gpu-guest-lease", "open('stdin', 'w').write(sys.stdin.read())")
+        self.run_hook("win10", "prepare", "begin", "-", stdin=None, input=b"<domain/>")
+        self.assertEqual((self.dir / "stdin").read_text(), "<domain/>")
+
+    def failing(self, failing, text):
+        self.behave("systemctl", FAILING_SYSTEMCTL.format(failing=failing, text=text))
+        result = self.run_hook("win10", "prepare", "begin", "-")
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stdout, b"")
+        lines = result.stderr.decode().splitlines()
+        self.assertEqual(lines[0], "The graphics card cannot go to the guest.")
+        self.assertEqual(lines[-1], "More about it: journalctl -b -u 'gpu-guest*'")
+        return lines[1:-1]
+
+    def test_check_fails(self):
+        lines = self.failing(["gpu-guest-check.service"], "There is no IOMMU.")
+        self.assertEqual(lines, ["There is no IOMMU."])
+        # the desktop was not touched, and only the check was asked
+        self.assertEqual(
+            self.calls()[1:],
+            [
+                CHECK,
+                [b"systemctl", b"--quiet", b"is-failed", b"gpu-guest-check.service"],
+                [
+                    b"systemctl",
+                    b"show",
+                    b"--value",
+                    b"--property=StatusText",
+                    b"gpu-guest-check.service",
+                ],
+            ],
+        )
+
+    def test_step_fails(self):
+        for step in "desktop", "seat", "audio", "vtcon", "vfio":
+            with self.subTest(step=step):
+                lines = self.failing([f"gpu-guest-{step}.service"], f"{step}: 50% of $HOME\\n")
+                self.assertEqual(lines, [f"{step}: 50% of $HOME\\n"])
+                self.assertEqual(self.calls()[1:4], [CHECK, RESET, START])
+
+    def test_two_steps_fail(self):
+        lines = self.failing(["gpu-guest-seat.service", "gpu-guest-vfio.service"], "This.")
+        self.assertEqual(lines, ["This.", "This."])
+
+    def test_step_says_nothing(self):
+        for failing in ["gpu-guest-vfio.service"], []:
+            with self.subTest(failing=failing):
+                lines = self.failing(failing, "")
+                self.assertEqual(len(lines), 1)
+                self.assertIn("dependency job for gpu-guest@win10.service", lines[0])
+
+    def test_release(self):
+        result = self.run_hook("win10", "release", "end", "destroyed")
+        self.assertEqual(self.calls(), [[b"gpu-guest-lease", b"--release", b"--", b"win10"], STOP])
+        self.assertEqual(result.returncode, 0)
+        self.assert_silent(result)
+
+    def test_release_never_fails(self):
+        self.behave("systemctl", "sys.exit('Unit gpu-guest@win10.service not loaded.')")
+        result = self.run_hook("win10", "release", "end", "-")
+        self.assertEqual(result.returncode, 0)
+        self.assert_silent(result)
+        self.calls()
+
+        self.behave("gpu-guest-lease", "sys.exit('gpu-guest-lease: cannot')")
+        result = self.run_hook("win10", "release", "end", "-")
+        self.assertEqual(result.returncode, 0)
+        self.assertEqual(self.calls(), [[b"gpu-guest-lease", b"--release", b"--", b"win10"]])
+
+        (self.dir / "systemctl").unlink()
+        self.behave("gpu-guest-lease", "import os; os.kill(os.getpid(), 9)")
+        self.assertEqual(self.run_hook("win10", "release", "end", "-").returncode, 0)
+
+    def test_other_operations(self):
+        (self.dir / "unread").write_bytes(b"<domain/>")
+        for operation in OTHER_OPERATIONS:
+            with self.subTest(operation=operation), open(self.dir / "unread", "rb") as stdin:
+                result = self.run_hook("win10", operation, "begin", "-", stdin=stdin)
+                self.assertEqual(os.lseek(stdin.fileno(), 0, os.SEEK_CUR), 0, "stdin was read")
+                self.assertEqual(result.returncode, 0)
+                self.assert_silent(result)
+                self.assertEqual(self.calls(), [])
+
+    def test_missing_arguments(self):
+        for arguments in [], ["win10"], [""]:
+            with self.subTest(arguments=arguments):
+                result = self.run_hook(*arguments)
+                self.assertEqual(result.returncode, 0)
+                self.assert_silent(result)
+                self.assertEqual(self.calls(), [])
+
+    def test_hostile_names(self):
+        for name in HOSTILE_NAMES:
+            with self.subTest(name=name):
+                raw = os.fsencode(name)
+                self.assertEqual(self.run_hook(name, "prepare", "begin", "-").returncode, 0)
+                self.assertEqual(
+                    self.calls(), [[b"gpu-guest-lease", b"--", raw], CHECK, RESET, START]
+                )
+                self.assertEqual(self.run_hook(name, "release", "end", "-").returncode, 0)
+                self.assertEqual(
+                    self.calls(), [[b"gpu-guest-lease", b"--release", b"--", raw], STOP]
+                )
+
+    def test_bundle_removed(self):
+        (self.dir / "gpu-guest-lease").unlink()
+        for operation in "prepare", "release", "reconnect":
+            with self.subTest(operation=operation):
+                result = self.run_hook("win10", operation, "begin", "-")
+                self.assertEqual(result.returncode, 0)
+                self.assert_silent(result)
+                self.assertEqual(self.calls(), [])
+
+    def test_nothing_stays_behind(self):
+        """What libvirt reads comes to its end with the hook: nobody else holds the pipe."""
+        for operation in "prepare", "release", "start":
+            with self.subTest(operation=operation):
+                read, write = os.pipe()
+                with os.fdopen(read, "rb") as pipe:
+                    hook = subprocess.Popen(
+                        [self.hook, "win10", operation, "begin", "-"],
+                        stdin=subprocess.DEVNULL,
+                        stdout=write,
+                        stderr=write,
+                    )
+                    os.close(write)
+                    hook.wait(20)
+                    os.set_blocking(read, False)
+                    self.assertEqual(pipe.read(), b"")  # None if somebody could still write
+
+    def test_names_of_units(self):
+        """What the hook starts and asks is what the bundle installs."""
+        units = TEMPLATE.parent.parent / "units"
+        if not units.is_dir():
+            self.skipTest("no units beside the hook")
+        text = TEMPLATE.read_text()
+        for step in "check", "desktop", "seat", "audio", "vtcon", "vfio":
+            self.assertTrue((units / f"gpu-guest-{step}.service.in").exists(), step)
+            self.assertIn(step, text)
+
+
+def hostdev(address, attributes="mode='subsystem' type='pci' managed='no'"):
+    return (
+        f"<hostdev {attributes}><source><address {address}/></source>"
+        "<address type='pci' domain='0x0000' bus='0x00' slot='0x03' function='0x0'/></hostdev>"
+    )
+
+
+def domain(*devices, uuid=UUID):
+    return (
+        "<domain type='kvm' id='1'><name>win10</name>"
+        + (f"<uuid>{uuid}</uuid>" if uuid else "")
+        + f"<devices>{''.join(devices)}</devices></domain>\n"
+    ).encode()
+
+
+GPU = "domain='0x0000' bus='0x00' slot='0x02' function='0x0'"
+AUDIO = "domain='0x0000' bus='0x00' slot='0x1f' function='0x3'"
+WITH_GPU = domain(hostdev(AUDIO), hostdev(GPU))
+WITHOUT_GPU = domain(hostdev(AUDIO))
+
+
+class Lease(Directory):
+    """The real gpu-guest-lease."""
+
+    def setUp(self):
+        super().setUp()
+        self.qemu_dir = self.dir / "qemu"
+        self.qemu_dir.mkdir()
+        self.wrapper = []
+
+    def command(self, *arguments):
+        return [*self.wrapper, str(LEASE), f"--qemu-dir={self.qemu_dir}", *arguments]
+
+    def lease(self, *arguments, **kwargs):
+        if "input" not in kwargs:
+            kwargs.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.run(
+            self.command(*arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            env={"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]},
+            **kwargs,
+        )
+
+    def define(self, name, xml):
+        (self.qemu_dir / f"{name}.xml").write_bytes(xml)
+
+    def assert_prints(self, result, unit):
+        self.assertEqual(result.stderr, b"")
+        self.assertEqual(result.stdout.decode(), unit + "\n" if unit else "")
+        self.assertEqual(result.returncode, 0)
+
+    def assert_fails(self, result, words, status=1):
+        self.assertEqual(result.returncode, status, result)
+        self.assertEqual(result.stdout, b"")
+        lines = result.stderr.splitlines()
+        self.assertEqual(len(lines), 1, result.stderr)
+        self.assertTrue(lines[0].startswith(b"gpu-guest-lease: "), lines)
+        self.assertIn(words, lines[0].decode(errors="replace"))
+
+
+class LeaseWithoutUdev(Lease):
+    def test_usage(self):
+        for arguments in [], ["a", "b"], [""], ["--unknown", "a"], ["--release"], ["--qemu-dir"]:
+            with self.subTest(arguments=arguments):
+                result = self.lease(*arguments, input=WITHOUT_GPU)
+                self.assertEqual((result.returncode, result.stdout), (2, b""))
+                self.assertEqual(len(result.stderr.splitlines()), 1)
+
+    def test_help(self):
+        result = self.lease("--help")
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
+        for word in b"--release", b"--qemu-dir", b"--version", b"Exit status", b"DOMAIN":
+            self.assertIn(word, result.stdout)
+        result = self.lease("--version")
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
+        self.assertRegex(result.stdout.decode(), r"^gpu-guest-lease [0-9][^\n]*\n$")
+
+    def test_no_pci_hostdev(self):
+        self.assert_prints(self.lease("win10", input=domain()), None)
+        usb = "<hostdev type='usb'><source><address bus='1' device='2'/></source></hostdev>"
+        self.assert_prints(self.lease("win10", input=domain(usb)), None)
+
+    def test_udev_is_not_asked(self):
+        """Other people's domains cost nothing: no file of udev's or sysfs' is opened."""
+        if not shutil.which("strace"):
+            self.skipTest("strace is not installed")
+        log = self.dir / "strace"
+        self.wrapper = ["strace", "-f", "-o", str(log), "-e", "trace=file"]
+        opened = {}
+        for key, xml in ("without", domain()), ("with", WITHOUT_GPU):
+            if self.lease("win10", input=xml).returncode != 0:
+                self.skipTest("strace does not work here")
+            opened[key] = [x for x in log.read_text().splitlines() if "/run/udev" in x]
+        self.assertEqual(opened["without"], [])
+        self.assertNotEqual(opened["with"], [])
+
+    def test_release(self):
+        for xml in WITH_GPU, WITHOUT_GPU, b"", b"nonsense":
+            self.assert_prints(
+                self.lease("--release", "--", "win10", input=xml), "gpu-guest@win10.service"
+            )
+        self.assert_prints(self.lease("--release", "x"), "gpu-guest@x.service")
+
+    def test_release_does_not_wait(self):
+        read, write = os.pipe()
+        begin = time.monotonic()
+        self.assert_prints(self.lease("--release", "x", stdin=read), "gpu-guest@x.service")
+        self.assertLess(time.monotonic() - begin, 3)
+        os.close(read)
+        os.close(write)
+
+    def test_release_hostile_names(self):
+        escaped = {
+            "--help": "\\x2d\\x2dhelp",
+            "--": "\\x2d\\x2d",
+            "-": "\\x2d",
+            "a b": "a\\x20b",
+            "../../x": "\\x2e.-..-x",
+            ";reboot": "\\x3breboot",
+            "a\nb": "a\\x0ab",
+            "café": "caf\\xc3\\xa9",
+            b"\xff\xfe": "\\xff\\xfe",
+            "x" * 200: "x" * 200,
+        }
+        for name, instance in escaped.items():
+            with self.subTest(name=name):
+                self.assert_prints(
+                    self.lease("--release", "--", name), f"gpu-guest@{instance}.service"
+                )
+
+    def test_release_long_name(self):
+        name = "é" * 50
+        self.assert_prints(self.lease("--release", name, input=WITHOUT_GPU), UUID_UNIT)
+        self.assert_fails(self.lease("--release", name, input=domain(uuid=None)), "too long")
+        self.assert_fails(self.lease("--release", name, input=b"<x/>"), "<x>")
+        self.define(name, WITHOUT_GPU)
+        self.assert_prints(self.lease("--release", name), UUID_UNIT)
+
+    def test_hostile_xml(self):
+        cases = {
+            "one tag": (b"<domain>", "line 1"),
+            "cut": (WITH_GPU[:-12], "line "),
+            "no XML": (b"hello\n", "line 1"),
+            "blank": (b"\n", "line "),
+            "other root": (b"<network/>", "<network>"),
+            "too large": (b"<domain>" + b"<a/>" * 26000000 + b"</domain>", "16 MiB"),
+            "deep": (b"<domain>" + b"<a>" * 1000000, ""),
+            "two declarations": (b"<?xml version='1.0'?>" * 2 + b"<domain/>", "XML declaration"),
+            "NUL": (b"<domain/>\0<domain>", "NUL"),
+            "no UTF-8": (b"<domain>\xff\xfe</domain>", "line 1"),
+            "UTF-16": ("<domain/>".encode("utf-16"), "NUL"),
+            "octal": (domain(hostdev("slot='08'")), "slot='08'"),
+            "range": (domain(hostdev("bus='0x100'")), "bus='0x100'"),
+            "no address": (domain("<hostdev type='pci'/>"), "source address"),
+            "newline in value": (domain(hostdev("slot='1&#10;2'")), "slot='1"),
+            "doctype": (b"<!DOCTYPE domain SYSTEM '/etc/passwd'><domain/>", "DOCTYPE"),
+            "entities": (
+                b"<!DOCTYPE d [<!ENTITY a 'x'><!ENTITY b '&a;&a;'>]><domain>&b;</domain>",
+                "DOCTYPE",
+            ),
+            "unknown entity": (b"<domain>&a;</domain>", "line 1"),
+        }
+        for name, (xml, words) in cases.items():
+            file = self.dir / "xml"
+            file.write_bytes(xml)
+            with self.subTest(name=name), open(file, "rb") as stdin:
+                self.assert_fails(self.lease("win10", stdin=stdin), words)
+
+    def test_memory(self):
+        """A large input is refused without being held: it does not fit into this limit."""
+        xml = self.dir / "xml"
+        with open(xml, "wb") as f:
+            f.write(b"<domain>")
+            for _ in range(100):
+                f.write(b"<a/>" * 250000)
+        script = 'ulimit -v 60000 && exec "$@"'
+        self.wrapper = ["sh", "-c", script, "sh"]
+        if self.lease("--version").returncode != 0:
+            self.skipTest("the limit is too tight even for --version (sanitizers?)")
+        with open(xml, "rb") as stdin:
+            self.assert_fails(self.lease("win10", stdin=stdin), "16 MiB")
+
+    def test_directory_on_stdin(self):
+        fd = os.open("/", os.O_RDONLY)
+        self.assert_fails(self.lease("win10", stdin=fd), "Is a directory")
+        os.close(fd)
+
+    def test_nothing_defined(self):
+        for name in "win10", "x" * 200, "a b", "é" * 120:
+            with self.subTest(name=name):
+                self.assert_fails(self.lease(name), "systemctl start gpu-guest.target")
+        self.assert_fails(self.lease("a\nb"), 'name "a?b"')
+        for name in ".", "..", "a/b", "../qemu/win10", "/":
+            with self.subTest(name=name):
+                self.define("win10", WITHOUT_GPU)
+                self.assert_fails(self.lease(name), "No domain can have the name")
+
+    def test_unreadable_definition(self):
+        self.define("empty", b"")
+        self.assert_fails(self.lease("empty"), "is empty")
+        self.define("broken", b"<domain>")
+        self.assert_fails(self.lease("broken"), "broken.xml: line ")
+        (self.qemu_dir / "dir.xml").mkdir()
+        self.assert_fails(self.lease("dir"), "dir.xml")
+        os.mkfifo(self.qemu_dir / "fifo.xml")
+        self.assert_fails(self.lease("fifo"), "fifo.xml")
+        os.symlink("/nonexistent", self.qemu_dir / "link.xml")
+        self.assert_fails(self.lease("link"), "gpu-guest.target")
+
+    def test_definition_is_read(self):
+        """Whatever way there is nothing on standard input."""
+        self.define("win10", WITHOUT_GPU)
+        empty = self.dir / "empty"
+        empty.touch()
+        cases = {}
+        pipe, write = os.pipe()
+        os.close(write)
+        cases["closed pipe"] = pipe
+        for path in "/dev/null", "/dev/zero", empty:
+            cases[str(path)] = os.open(path, os.O_RDONLY)
+        master, cases["terminal"] = os.openpty()
+        for name, fd in cases.items():
+            with self.subTest(name=name):
+                self.assert_prints(self.lease("win10", stdin=fd), None)
+                self.assert_fails(self.lease("nobody", stdin=fd), "no domain of the name")
+            os.close(fd)
+        os.close(master)
+
+        result = subprocess.run(
+            ["sh", "-c", 'exec "$@" <&-', "sh", *self.command("win10")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=20,
+        )
+        self.assert_prints(result, None)
+
+    def test_silent_pipe(self):
+        """A pipe or socket that stays open and says nothing, as with "ssh HOST HOOK ..."."""
+        self.define("win10", WITHOUT_GPU)
+        ours, theirs = socket.socketpair()
+        pipe, write = os.pipe()
+        begin = time.monotonic()
+        children = [
+            subprocess.Popen(
+                self.command("win10"),
+                stdin=fd,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            for fd in (theirs, pipe)
+        ]
+        for child in children:
+            self.assertEqual(child.communicate(timeout=20), (b"", b""))
+            self.assertEqual(child.returncode, 0)
+        self.assertGreater(time.monotonic() - begin, 4)
+        self.assertLess(time.monotonic() - begin, 15)
+        for fd in pipe, write:
+            os.close(fd)
+        ours.close()
+        theirs.close()
+
+    def test_full_output(self):
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run(
+                self.command("--release", "win10"),
+                stdin=subprocess.DEVNULL,
+                stdout=full,
+                stderr=subprocess.PIPE,
+            )
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"standard output", result.stderr)
+
+
+class LeaseWithUdev(Lease):
+    """With devices by umockdev, which fakes /sys but not udev's index of tags in /run: that is made
+    in a namespace of our own."""
+
+    DEVICE = """P: /devices/pci0000:00/{address}
+E: SUBSYSTEM=pci
+E: PCI_SLOT_NAME={address}
+E: TAGS=:gpu-guest:
+E: CURRENT_TAGS=:gpu-guest:
+{properties}A: class=0x030000\\n
+
+"""
+
+    def mock(self, *devices):
+        records = self.dir / "devices.umockdev"
+        records.write_text(
+            "".join(
+                self.DEVICE.format(
+                    address=address,
+                    properties="".join(f"E: {k}={v}\n" for k, v in properties.items()),
+                )
+                for address, properties in devices
+            )
+        )
+        tags = " ".join(f"/run/udev/tags/gpu-guest/+pci:{address}" for address, _ in devices)
+        script = self.dir / "namespace"
+        script.write_text(
+            "mount -t tmpfs tmpfs /run\n"
+            "mkdir -p /run/udev/tags/gpu-guest\n" + (f"touch {tags}\n" if tags else "") + 'exec "$@"\n'
+        )
+        self.wrapper = ["unshare", "--user", "--map-root-user", "--mount"]
+        self.wrapper += ["sh", "-e", str(script)]
+        if devices:
+            self.wrapper += ["umockdev-run", f"--device={records}", "--"]
+
+    def setUp(self):
+        super().setUp()
+        for program in "unshare", "umockdev-run":
+            if not shutil.which(program):
+                self.skipTest(f"{program} is not installed")
+        self.mock()
+        try:
+            self.assert_prints(self.lease("--release", "x"), "gpu-guest@x.service")
+        except AssertionError:
+            self.skipTest("namespaces for users and mounts are not to be had")
+        self.mock(("0000:00:02.0", {"GPU_GUEST_ROLE": "gpu"}))
+
+    def test_gpu(self):
+        self.assert_prints(self.lease("win10", input=WITH_GPU), "gpu-guest@win10.service")
+        self.assert_prints(self.lease("win10", input=domain(hostdev("slot='2'"))), "gpu-guest@win10.service")
+        self.assert_prints(self.lease("win10", input=domain(hostdev("slot='002'"))), "gpu-guest@win10.service")
+
+    def test_definition(self):
+        self.define("win10", WITH_GPU)
+        self.assert_prints(self.lease("win10"), "gpu-guest@win10.service")
+
+    def test_not_the_gpu(self):
+        others = [
+            WITHOUT_GPU,
+            domain(),
+            # the guest's address is that of the GPU, the host's is not
+            domain(f"<hostdev type='pci'><source><address {AUDIO}/></source><address type='pci' {GPU}/></hostdev>"),
+            domain(hostdev(GPU, "mode='subsystem' type='mdev' model='vfio-pci'")),
+            domain(f"<interface type='hostdev'><source><address type='pci' {GPU}/></source></interface>"),
+            domain(hostdev("domain='1' bus='0' slot='2' function='0'")),
+            domain(hostdev("bus='1' slot='2'")),
+            domain(hostdev("slot='2' function='1'")),
+        ]
+        for xml in others:
+            with self.subTest(xml=xml):
+                self.assert_prints(self.lease("win10", input=xml), None)
+
+    def test_long_name(self):
+        name = "-" * 100
+        self.assert_prints(self.lease(name, input=WITH_GPU), UUID_UNIT)
+        xml = domain(hostdev(GPU), uuid=None)
+        self.assert_fails(self.lease(name, input=xml), "too long")
+
+    def test_no_gpu(self):
+        for devices in [], [("0000:00:02.0", {})], [("0000:00:02.0", {"GPU_GUEST_ROLE": "audio"})]:
+            with self.subTest(devices=devices):
+                self.mock(*devices)
+                self.assert_prints(self.lease("win10", input=WITH_GPU), None)
+
+    def test_large_domain_number(self):
+        self.mock(("10000:e1:00.0", {"GPU_GUEST_ROLE": "gpu"}))
+        xml = domain(hostdev("domain='0x10000' bus='0xe1' slot='0x00' function='0x0'"))
+        self.assert_prints(self.lease("win10", input=xml), "gpu-guest@win10.service")
+        self.assert_prints(self.lease("win10", input=WITH_GPU), None)
+
+    def test_many(self):
+        xml = domain(*[hostdev(AUDIO)] * 20000, hostdev(GPU))
+        self.assert_prints(self.lease("win10", input=xml), "gpu-guest@win10.service")
+
+
+if __name__ == "__main__":
+    program = unittest.main(argv=sys.argv[:1], exit=False, verbosity=2)
+    if not program.result.wasSuccessful():
+        sys.exit(1)
+    if program.result.skipped:
+        for test, reason in program.result.skipped:
+            print(f"SKIPPED: {test}: {reason}", file=sys.stderr)
+        sys.exit(77)

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Holds our names of leases against the real systemd-escape(1). */
+
+#include <errno.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include "common/cleanup.h"
+#include "common/lease.h"
+#include "test.h"
+
+#define UUID "4dea22b3-1d52-d8f3-2516-782e98ab3fa0"
+#define UUID_UNIT "gpu-guest@4dea22b3\\x2d1d52\\x2dd8f3\\x2d2516\\x2d782e98ab3fa0.service"
+
+extern char **environ;
+
+/* What systemd-escape prints, without the newline; NULL if there is no such program. */
+static char *systemd_escape(const char *name) {
+        char *argv[] = {(char *)"systemd-escape", (char *)"--template=gpu-guest@.service",
+                (char *)"--", (char *)name, NULL};
+        posix_spawn_file_actions_t actions;
+        _cleanup_(fclosep) FILE *f = NULL;
+        size_t size = 0;
+        char *line = NULL;
+        int fds[2], status, r;
+        pid_t pid;
+
+        assert_int(pipe(fds), 0);
+        posix_spawn_file_actions_init(&actions);
+        posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO);
+        posix_spawn_file_actions_addclose(&actions, fds[0]);
+        r = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+        close(fds[1]);
+        f = fdopen(fds[0], "r");
+        assert_true(f);
+        posix_spawn_file_actions_destroy(&actions);
+        if (r == ENOENT)
+                return NULL;
+        assert_int(r, 0);
+
+        assert_true(getline(&line, &size, f) > 0);
+        assert_int(waitpid(pid, &status, 0), pid);
+        assert_int(status, 0);
+        line[strcspn(line, "\n")] = '\0';
+        return line;
+}
+
+static void check_against_systemd(const char *name) {
+        _cleanup_free_ char *expected = systemd_escape(name), *unit = NULL;
+
+        if (!expected)
+                test_skip("systemd-escape is not installed");
+        assert_int_in(name, lease_unit_name(name, NULL, &unit), 0);
+        assert_str_in(name, unit, expected);
+}
+
+static void test_against_systemd(void) {
+        static const char *const names[] = {
+                "win10",
+                "Win-11",
+                "my guest",
+                ".hidden",
+                "..",
+                "a.b",
+                "a..b.",
+                "-",
+                "--help",
+                "/",
+                "a/b",
+                "../../x",
+                ";reboot",
+                "$(reboot)",
+                "`x`",
+                "a\\x2db",
+                "a\tb",
+                "caf\xc3\xa9",
+                "\xff\xfe",
+                "a@b",
+                "a%i",
+                "a:b_c.d",
+                "\"quoted\"",
+                "'quoted'",
+                "x.service",
+        };
+        char byte[] = "x?y";
+
+        for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+                check_against_systemd(names[i]);
+
+        for (int c = 1; c <= 0xff; c++) {
+                if (c == '\n') /* systemd-escape's output is read by lines */
+                        continue;
+                byte[1] = (char)c;
+                check_against_systemd(byte);
+        }
+}
+
+static void test_newline(void) {
+        _cleanup_free_ char *unit = NULL;
+
+        assert_int(lease_unit_name("a\nb", NULL, &unit), 0);
+        assert_str(unit, "gpu-guest@a\\x0ab.service");
+}
+
+static void test_empty(void) {
+        char *unit = (char *)"untouched";
+
+        assert_int(lease_unit_name("", UUID, &unit), -EINVAL);
+        assert_str(unit, "untouched");
+}
+
+/* The longest name that systemd takes is ours, too, and one byte more is not. */
+static void test_length(void) {
+        enum { MAX = 255 - sizeof("gpu-guest@.service") + 1 };
+        _cleanup_free_ char *unit = NULL, *same = NULL, *replaced = NULL, *escaped = NULL;
+        char name[MAX + 2];
+
+        memset(name, 'a', sizeof(name));
+        name[MAX] = '\0';
+        check_against_systemd(name);
+        assert_int(lease_unit_name(name, UUID, &unit), 0);
+        assert_int(strlen(unit), 255);
+        assert_int(lease_unit_name(name, NULL, &same), 0);
+        assert_str(same, unit);
+
+        name[MAX] = 'a';
+        name[MAX + 1] = '\0';
+        assert_int(lease_unit_name(name, UUID, &replaced), 0);
+        assert_str(replaced, UUID_UNIT);
+
+        /* four bytes for each */
+        memset(name, '-', 100);
+        name[100] = '\0';
+        assert_int(lease_unit_name(name, UUID, &escaped), 0);
+        assert_str(escaped, UUID_UNIT);
+}
+
+static void test_length_without_uuid(void) {
+        char name[301], *unit = (char *)"untouched";
+
+        memset(name, 'a', sizeof(name) - 1);
+        name[sizeof(name) - 1] = '\0';
+        assert_int(lease_unit_name(name, NULL, &unit), -ENAMETOOLONG);
+        assert_str(unit, "untouched");
+}
+
+int main(void) {
+        test_newline();
+        test_empty();
+        test_length_without_uuid();
+        test_against_systemd();
+        test_length();
+        return EXIT_SUCCESS;
+}
