@@ -55,17 +55,16 @@ static int check_iommu(int fd, char **ret_group) {
         return 0;
 }
 
-static int check_group(int fd, const char *group, char *const *except) {
+static int check_group(int fd, const char *gpu, const char *group, char *const *except) {
         _cleanup_(binding_done) Binding blocker = {};
-        int r = pci_find_group_blocker(fd, except, &blocker);
+        int r = pci_find_group_blocker(fd, gpu, except, &blocker);
 
         if (r < 0)
                 return log_error_errno(r, "Cannot read IOMMU group %s: %m", group);
         if (r > 0)
                 return log_error_errno(EBUSY,
                         "The graphics card shares IOMMU group %s with %s, which the host uses "
-                        "(driver "
-                        "%s). A group goes to a guest as a whole or not at all.",
+                        "(driver %s). A group goes to a guest as a whole or not at all.",
                         group, blocker.address, blocker.driver);
         return 0;
 }
@@ -103,7 +102,7 @@ static int check(struct udev *udev, int fd, const char *gpu, const char *group) 
 
         if (r < 0)
                 return log_error_errno(r, "Cannot find the graphics card's audio controllers: %m");
-        r = check_group(fd, group, audio);
+        r = check_group(fd, gpu, group, audio);
         if (r < 0)
                 return r;
         r = check_vfio_pci();
@@ -184,7 +183,7 @@ static int claim(int fd, const char *gpu, const char *group) {
                 return 0;
         }
 
-        r = check_group(fd, group, NULL);
+        r = check_group(fd, gpu, group, NULL);
         if (r < 0)
                 return r;
         r = remember(&now);

@@ -148,7 +148,7 @@ static bool contains(char *const *list, const char *s) {
         return false;
 }
 
-int pci_find_group_blocker(int fd, char *const *except, Binding *ret) {
+int pci_find_group_blocker(int fd, const char *address, char *const *except, Binding *ret) {
         _cleanup_(closedirp) DIR *dir = NULL;
         struct dirent *de;
         int devices;
@@ -167,7 +167,8 @@ int pci_find_group_blocker(int fd, char *const *except, Binding *ret) {
                 Binding b;
                 int r;
 
-                if (de->d_name[0] == '.' || contains(except, de->d_name))
+                if (de->d_name[0] == '.' || strcmp(de->d_name, address) == 0 ||
+                        contains(except, de->d_name))
                         continue;
                 other = openat(devices, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                 if (other < 0)

@@ -36,8 +36,8 @@ int pci_set_driver_override(int fd, const char *driver);
 /* Gives the number of the IOMMU group, the caller's to free. -ENOENT without an IOMMU. */
 int pci_get_iommu_group(int fd, char **ret);
 
-/* Looks for a device in the same IOMMU group that keeps it from being viable for VFIO: bound to a
- * driver that is neither VFIO's nor one of those that do no DMA of their own. except is a list of
- * addresses to pass over, or NULL. Returns 0 if there is none, 1 and the device's binding, or a
+/* Looks for another device in the same IOMMU group that keeps it from being viable for VFIO: bound
+ * to a driver that is neither VFIO's nor one of those that do no DMA of their own. except is a list
+ * of addresses to pass over, or NULL. Returns 0 if there is none, 1 and the device's binding, or a
  * negative errno. */
-int pci_find_group_blocker(int fd, char *const *except, Binding *ret);
+int pci_find_group_blocker(int fd, const char *address, char *const *except, Binding *ret);

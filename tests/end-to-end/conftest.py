@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One lab for each test process, booted once; every test starts from the same running desktop.
+
+The bundle is built and laid over the host's root before it boots, as `meson install` puts it there.
+GPU_GUEST_BUNDLE names the tree (what `meson install --destdir` made).
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from host import Host
+
+SNAPSHOT = "desktop"
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Path:
+    """The installed tree."""
+    path = os.environ.get("GPU_GUEST_BUNDLE")
+    assert path and Path(path).is_dir(), "GPU_GUEST_BUNDLE is not set: tests/run does that"
+    return Path(path).resolve()
+
+
+@pytest.fixture(scope="session")
+def booted(bundle):
+    """A lab with the bundle, at its desktop."""
+    host = Host(f"e2e-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}", str(bundle))
+    host.lab("down", check=False)
+    host.lab("up", "--root", str(bundle), timeout=3000)
+    host.wait_look("desktop")
+    host.run("systemctl is-active libvirtd >/dev/null || systemctl start libvirtd")
+    host.lab("save", SNAPSHOT)
+    yield host
+    if not os.environ.get("GPU_GUEST_KEEP_LAB"):
+        host.lab("down")
+
+
+@pytest.fixture
+def host(booted):
+    """The host at its desktop, as it was just after the boot. Whatever a test does, the kernel must
+    have had nothing to complain about."""
+    booted.lab("load", SNAPSHOT)
+    yield booted
+    assert booted.kernel_trouble() == ""
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A test that fails on the host leaves the journal in its report."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.when != "call" or not report.failed or "host" not in item.funcargs:
+        return
+    host = item.funcargs["host"]
+    try:
+        text = host.call("journalctl -b --no-pager -o short-precise -n 120; "
+                         "systemctl list-jobs --no-pager").stdout
+    except Exception as e:  # the host may be gone, which the test's own error tells
+        text = f"no journal: {e}"
+    report.sections.append(("the host's journal", text))

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The lab's host as a test sees it: commands, the kernel's state, the monitor."""
+
+import shlex
+import subprocess
+import time
+from pathlib import Path
+
+LAB = Path(__file__).resolve().parent.parent / "lab" / "lab"
+STATE = (Path(__file__).resolve().parent / "state.sh").read_text(encoding="utf-8")
+
+HOOK = "/etc/libvirt/hooks/qemu.d/gpu-guest"
+GPU = "0000:00:02.0"
+AUDIO = "0000:00:1b.0"
+STEPS = ("desktop", "seat", "audio", "vtcon", "vfio")
+
+# What the kernel says when something is wrong, and never otherwise
+KERNEL_TROUBLE = r"WARNING:|BUG:|Oops|cut here|Call Trace|general protection|blocked for more than|use-after-free"
+
+
+class Host:
+    """A lab that is up, under this name; bundle is the tree that was laid over its root."""
+
+    def __init__(self, name: str, bundle: str = ""):
+        self.name = name
+        self.bundle = bundle
+
+    def lab(self, verb: str, *args: str, timeout: float = 600, check: bool = True):
+        """Run a verb of the lab program."""
+        command = [str(LAB), verb, "--name", self.name, *args]
+        result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                timeout=timeout, check=False)
+        if check and result.returncode != 0:
+            raise AssertionError(f"lab {verb} {' '.join(args)}: exit status {result.returncode}\n"
+                                 f"{result.stdout}{result.stderr}")
+        return result
+
+    def lab_list(self) -> list:
+        """The labs there are, a line each."""
+        return subprocess.run([str(LAB), "list"], capture_output=True, text=True,
+                              check=True).stdout.splitlines()
+
+    def call(self, command: str, timeout: float = 180, stdin=subprocess.DEVNULL, user="root"):
+        """Run a shell command on the host, whatever its exit status."""
+        return subprocess.run([str(LAB), "ssh", "--name", self.name, "--user", user, "--", command],
+                              stdin=stdin, capture_output=True, text=True, timeout=timeout,
+                              check=False)
+
+    def run(self, command: str, timeout: float = 180, user="root") -> str:
+        """Run a shell command that has to succeed; gives its output."""
+        result = self.call(command, timeout, user=user)
+        assert result.returncode == 0, \
+            f"{command}: exit status {result.returncode}\n{result.stdout}{result.stderr}"
+        return result.stdout.strip()
+
+    def write(self, path: str, text: str) -> None:
+        """Make a file on the host."""
+        self.run(f"mkdir -p {shlex.quote(str(Path(path).parent))} && "
+                 f"printf %s {shlex.quote(text)} > {shlex.quote(path)}")
+
+    def wait(self, command: str, timeout: float = 60) -> str:
+        """Ask until a command succeeds; gives its output."""
+        deadline = time.monotonic() + timeout
+        while True:
+            result = self.call(command)
+            if result.returncode == 0:
+                return result.stdout.strip()
+            assert time.monotonic() < deadline, \
+                f"not within {timeout} s: {command}\n{result.stdout}{result.stderr}"
+            time.sleep(0.3)
+
+    def wait_look(self, look: str, timeout: float = 90) -> None:
+        """Wait until this is what the monitor shows: desktop, guest, text, black."""
+        self.lab("look", "--wait", look, "--timeout", str(timeout))
+
+    def state(self) -> dict:
+        """The kernel's and the services' state, as state.sh prints it."""
+        lines = self.run(STATE).splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    def journal(self, *units: str) -> str:
+        """What our units have said since the snapshot that the test began with."""
+        match = " ".join(f"-u {shlex.quote(u)}" for u in units or ("gpu-guest*",))
+        return self.run(f"journalctl -b --no-pager -o cat {match}")
+
+    def kernel_trouble(self) -> str:
+        """Warnings and worse in the kernel's log."""
+        return self.run(f"dmesg | grep -E {shlex.quote(KERNEL_TROUBLE)} || :")
+
+    # what has to be so
+
+    def assert_has_gpu(self, desktop: bool = True) -> None:
+        """Everything is the host's again."""
+        if desktop:
+            self.wait_look("desktop")
+        # a session that has just come up is still starting its services
+        self.wait("systemctl is-system-running | grep -qxE 'running|degraded'")
+        self.wait("grep -q HDA /proc/asound/cards")
+        state = self.state()
+        expected = {
+            "driver": "i915", "override": "(null)", "audio_driver": "snd_hda_intel",
+            "audio_depends_on_gpu": "yes", "card_node": "yes", "framebuffer_console": "bound",
+            "module": "loaded", "records": "", "steps": "", "leases": "", "failed": "",
+            "inhibitors": "", "vfio_users": "",
+        }
+        if desktop:
+            expected |= {"graphical_sessions": "x11", "x_on_gpu": "yes"}
+        assert {k: state[k] for k in expected} == expected
+
+    def assert_guest_has_gpu(self, *domains: str, look: str = "guest") -> None:
+        """Everything is the guest's; domains are those that hold a lease."""
+        self.wait_look(look)
+        state = self.state()
+        expected = {
+            "driver": "vfio-pci", "override": "vfio-pci", "audio_driver": "none",
+            "card_node": "no", "framebuffer_console": "none", "module": "not loaded",
+            "graphical_sessions": "", "x_on_gpu": "no",
+            "steps": " ".join(sorted(STEPS)), "failed": "",
+            "leases": " ".join(sorted(domains)), "inhibitors": " ".join(sorted(domains)),
+        }
+        assert {k: state[k] for k in expected} == expected
+        if look == "guest":
+            assert state["vfio_users"] == "qemu-system-x86"

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Run on the host: prints KEY=VALUE lines about who has the GPU.
+gpu=/sys/bus/pci/devices/0000:00:02.0
+audio=/sys/bus/pci/devices/0000:00:1b.0
+
+driver_of() {
+	basename "$(readlink "$1/driver" || echo none)"
+}
+
+framebuffer_console() {
+	for c in /sys/class/vtconsole/*; do
+		grep -q 'frame buffer' "$c/name" || continue
+		if grep -qx 1 "$c/bind"; then echo bound; else echo unbound; fi
+		return
+	done
+	echo none
+}
+
+# the processes that have one of these nodes open, by name
+users_of() {
+	for fd in /proc/[0-9]*/fd/*; do
+		# shellcheck disable=SC2254
+		case "$(readlink "$fd" 2>/dev/null)" in
+		$1) cat "${fd%/fd/*}/comm" ;;
+		esac
+	done | sort -u | tr '\n' ' ' | sed 's/ $//'
+}
+
+yes_no() {
+	if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi
+}
+
+graphical_sessions() {
+	for s in $(loginctl list-sessions --no-legend | awk '{print $1}'); do
+		loginctl show-session "$s" -p Type --value
+	done | grep -xE 'x11|wayland|mir' | sort | tr '\n' ' ' | sed 's/ $//'
+}
+
+units() {
+	systemctl list-units --plain --no-legend "$@" | awk '{print $1}' | sort | tr '\n' ' ' |
+		sed 's/ $//'
+}
+
+echo "driver=$(driver_of $gpu)"
+echo "override=$(cat $gpu/driver_override)"
+echo "audio_driver=$(driver_of $audio)"
+echo "audio_depends_on_gpu=$(yes_no test -e $gpu/consumer:pci:0000:00:1b.0)"
+echo "card_node=$(yes_no test -e /dev/dri/by-path/pci-0000:00:02.0-card)"
+echo "framebuffer_console=$(framebuffer_console)"
+echo "module=$(if test -e /sys/module/i915; then echo loaded; else echo not loaded; fi)"
+echo "graphical_sessions=$(graphical_sessions)"
+case "$(users_of '/dev/dri/card*')" in *Xorg*) echo x_on_gpu=yes ;; *) echo x_on_gpu=no ;; esac
+echo "vfio_users=$(users_of '*vfio/[0-9]*')"
+echo "records=$(ls -A /run/gpu-guest 2>/dev/null | tr '\n' ' ' | sed 's/ $//')"
+echo "steps=$(units --state=active 'gpu-guest-*.service' | sed 's/gpu-guest-\([a-z]*\).service/\1/g')"
+echo "leases=$(units --state=active 'gpu-guest@*.service' | sed 's/gpu-guest@\([^ ]*\).service/\1/g')"
+echo "failed=$(units --state=failed)"
+echo "inhibitors=$(systemd-inhibit --list --no-legend | sed -n 's/^Guest \([^ ]*\).*sleep.*block.*/\1/p' | sort | tr '\n' ' ' | sed 's/ $//')"
+echo "group=$(basename "$(readlink $gpu/iommu_group)")"

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Domains other than the one that has the GPU."""
+
+from host import HOOK
+
+
+def define_second(host):
+    host.run("virsh dumpxml --inactive painter | "
+             "sed -e s,\\<name\\>painter,\\<name\\>second, -e /uuid/d > /tmp/second.xml && "
+             "virsh define /tmp/second.xml")
+
+
+def start_and_stop_plain(host):
+    host.run("virsh start plain")
+    assert host.run("virsh domstate plain") == "running"
+    host.run("virsh destroy plain")
+
+
+def test_domain_without_the_gpu_changes_nothing(host):
+    session = host.run("loginctl list-sessions --no-legend | grep seat0")
+    start_and_stop_plain(host)
+    host.assert_has_gpu()
+
+    host.run("virsh start plain && virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    assert host.run("virsh domstate plain") == "running"
+    host.run("virsh destroy plain")
+    start_and_stop_plain(host)
+    host.assert_guest_has_gpu("painter")
+
+    host.run("virsh start plain && virsh destroy painter")
+    host.assert_has_gpu()
+    assert host.run("virsh domstate plain") == "running"
+    host.run("virsh destroy plain")
+    host.assert_has_gpu()
+    assert host.run("loginctl list-sessions --no-legend | grep seat0") != session
+
+
+def test_domain_without_the_gpu_takes_no_lease(host):
+    session = host.run("loginctl list-sessions --no-legend | grep seat0")
+    start_and_stop_plain(host)
+    assert host.journal() == "-- No entries --" or host.journal() == ""
+    assert host.run("loginctl list-sessions --no-legend | grep seat0") == session
+
+
+def test_second_guest_is_refused_and_the_first_does_not_notice(host):
+    define_second(host)
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    pid = host.run("pgrep -f guest=painter")
+
+    result = host.call("virsh start second")
+    assert result.returncode != 0
+    assert "with a running guest already (qemu-system-x86" in result.stderr
+
+    host.run("systemctl reset-failed gpu-guest-check.service")
+    host.assert_guest_has_gpu("painter")
+    assert host.run("pgrep -f guest=painter") == pid
+    host.run("virsh destroy painter")
+    host.assert_has_gpu()
+    host.run("virsh start second")
+    host.assert_guest_has_gpu("second")
+    host.run("virsh destroy second")
+    host.assert_has_gpu()
+
+
+def test_second_lease_does_not_take_the_first_ones(host):
+    """What libvirt does when only itself refuses the second one: prepare, release."""
+    define_second(host)
+    host.run("virsh start painter")
+    host.run("systemctl start gpu-guest@second.service")
+    host.run(f"{HOOK} second release end < /tmp/second.xml")
+    host.wait("! systemctl is-active gpu-guest@second.service")
+    host.assert_guest_has_gpu("painter")
+    host.run("virsh destroy painter")
+    host.assert_has_gpu()

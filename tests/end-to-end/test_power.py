@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The host boots and goes down, with the GPU at a guest."""
+
+import re
+import time
+
+import pytest
+
+# what a host that is not busy with a guest takes longer by, from one time to the next
+SPREAD = 10
+
+
+def wait_off(host, timeout=240):
+    deadline = time.monotonic() + timeout
+    while "off" not in next(line.split("\t")[2]
+                            for line in host.lab_list() if line.split("\t")[0] == host.name):
+        assert time.monotonic() < deadline, f"still on after {timeout} s"
+        time.sleep(0.2)
+
+
+def time_power_off(host):
+    """Seconds until the machine is off, and what its console said meanwhile."""
+    seen = len(host.lab("log").stdout)
+    start = time.monotonic()
+    host.call("systemctl --no-block poweroff")
+    wait_off(host)
+    return time.monotonic() - start, host.lab("log").stdout[seen:]
+
+
+def test_power_off_with_a_guest(host):
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    start = time.monotonic()
+    host.run("virsh shutdown painter")
+    host.wait("! virsh domstate painter | grep -q running")
+    guest = time.monotonic() - start
+    host.assert_has_gpu()
+    without, _ = time_power_off(host)
+
+    host.lab("load", "desktop")
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    with_guest, console = time_power_off(host)
+
+    print(f"power-off: {without:.1f} s, with a guest {with_guest:.1f} s, guest alone {guest:.1f} s")
+    assert not re.search(r"\[FAILED\]|[Tt]imed out|stop job is running|Failed to", console)
+    assert with_guest < without + guest + SPREAD
+    host.lab("load", "desktop")
+
+
+def test_reboot_with_a_guest(host):
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    seen = len(host.lab("log").stdout)
+    before = host.run("cat /proc/sys/kernel/random/boot_id")
+    host.call("systemctl --no-block reboot")
+    host.wait(f"test $(cat /proc/sys/kernel/random/boot_id) != {before}", timeout=300)
+    console = host.lab("log").stdout[seen:]
+    assert not re.search(r"\[FAILED\]|[Tt]imed out|stop job is running", console)
+    host.wait("systemctl is-system-running --wait", timeout=240)
+    host.assert_has_gpu()
+
+
+def test_boot_into_the_target(host):
+    host.lab("reboot", "--root", host.bundle, "--append", "systemd.unit=gpu-guest.target",
+             timeout=900)
+    host.assert_guest_has_gpu(look="black")
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    host.run("virsh destroy painter")
+    host.run("systemctl start graphical.target")
+    host.assert_has_gpu()
+
+
+def test_boot_with_an_autostart_domain(host):
+    host.run("virsh autostart painter")
+    host.lab("reboot", "--root", host.bundle, timeout=900)
+    host.assert_guest_has_gpu("painter")
+    assert host.run("systemctl is-active display-manager.service || :") == "inactive"
+    host.run("virsh shutdown painter")
+    host.assert_has_gpu()
+
+
+def test_boot_with_an_autostart_domain_that_fails(host):
+    host.run("virsh dumpxml painter | sed 's|images/painter|images/missing|' > /tmp/p.xml && "
+             "virsh define /tmp/p.xml && virsh autostart painter")
+    host.lab("reboot", "--root", host.bundle, timeout=900)
+    host.assert_has_gpu()
+    assert "Taking the graphics card from i915." in host.journal("gpu-guest-vfio.service")

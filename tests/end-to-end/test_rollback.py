@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Each step made to fail: the start is refused with the reason, and the desktop is back by itself."""
+
+import pytest
+
+from host import STEPS
+
+# The anchor's start cannot fail, so it is not among them
+FAILING = [step for step in STEPS if step != "desktop"]
+
+# What becomes of a step's ExecStart=: it fails before it has done anything, after it has done
+# everything, or is killed without a chance to clean up
+FAULTS = {
+    "before": "ExecStart=\nExecStart=/bin/sh -c 'systemd-notify --status=\"no luck today\"; exit 1'\n",
+    "after": "ExecStartPost=/bin/sh -c 'systemd-notify --status=\"no luck today\"; exit 1'\n",
+    "killed": "ExecStartPost=/bin/sh -c 'kill -KILL $$$$'\n",
+}
+
+
+def break_step(host, step, fault):
+    host.write(f"/run/systemd/system/gpu-guest-{step}.service.d/fault.conf",
+               "[Service]\nNotifyAccess=all\n" + FAULTS[fault])
+    host.run("systemctl daemon-reload")
+
+
+def assert_refused(host, reason):
+    result = host.call("virsh start painter")
+    assert result.returncode != 0
+    assert reason in result.stderr
+    host.wait_look("desktop")
+
+
+def assert_recovered(host, *units):
+    """These units have failed; nothing else is other than it was, and they are not in the way."""
+    assert host.state()["failed"] == " ".join(sorted(units))
+    host.run("rm -rf /run/systemd/system/gpu-guest-*.d && systemctl daemon-reload")
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    host.run("virsh destroy painter")
+    host.assert_has_gpu()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("step", FAILING)
+def test_step_fails(host, step, fault):
+    break_step(host, step, fault)
+    assert_refused(host, f"gpu-guest-{step}.service" if fault == "killed" else "no luck today")
+    assert_recovered(host, f"gpu-guest-{step}.service")
+
+
+def test_anchor_fails_after_its_start(host):
+    break_step(host, "desktop", "after")
+    assert_refused(host, "no luck today")
+    assert_recovered(host, "gpu-guest-desktop.service")
+
+
+@pytest.mark.parametrize("step", FAILING)
+def test_step_fails_by_hand(host, step):
+    break_step(host, step, "after")
+    assert host.call("systemctl start gpu-guest.target").returncode == 1
+    host.wait_look("desktop")
+    assert_recovered(host, f"gpu-guest-{step}.service")
+
+
+def test_refused_while_the_desktop_still_runs(host):
+    """No vfio-pci on this host: the check says so, and nothing was touched."""
+    session = host.run("loginctl list-sessions --no-legend | grep seat0")
+    host.run("modprobe -r vfio_pci; mv $(modinfo -n vfio_pci) /root/ && depmod")
+    result = host.call("virsh start painter")
+    assert result.returncode != 0
+    assert "This kernel has no vfio-pci driver" in result.stderr
+    assert host.run("loginctl list-sessions --no-legend | grep seat0") == session
+    assert host.run("journalctl -b -o cat -u gpu-guest-desktop.service") == ""
+    host.run("mv /root/vfio-pci.ko* /lib/modules/$(uname -r)/kernel/drivers/vfio/pci/ && depmod")
+    assert_recovered(host, "gpu-guest-check.service")
+
+
+def test_the_guest_itself_fails_to_start(host):
+    """The hand-over works, and then QEMU does not."""
+    host.run("virsh dumpxml painter | sed 's|images/painter|images/missing|' > /tmp/p.xml && "
+             "virsh define /tmp/p.xml")
+    result = host.call("virsh start painter")
+    assert result.returncode != 0
+    assert "missing" in result.stderr
+    host.assert_has_gpu()
+
+
+def test_driver_refuses_once(host):
+    """i915's own probe fails as the card comes back: the kernel is asked again."""
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    host.write("/etc/modprobe.d/fault.conf", "options i915 fail_probe=1\n")
+    host.run("virsh destroy painter")
+    host.assert_has_gpu()

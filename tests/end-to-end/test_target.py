@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""By hand: gpu-guest.target and back, with and without guests."""
+
+import pytest
+
+
+@pytest.mark.parametrize("start", ["start", "isolate"])
+@pytest.mark.parametrize("back", ["start graphical.target", "stop gpu-guest.target",
+                                  "start display-manager.service"])
+def test_there_and_back(host, start, back):
+    host.run(f"systemctl {start} gpu-guest.target")
+    host.assert_guest_has_gpu(look="black")
+    host.run(f"systemctl {back}")
+    host.assert_has_gpu()
+
+
+def test_guest_under_the_target(host):
+    """The lease ends with the guest; the GPU stays with the target."""
+    host.run("systemctl start gpu-guest.target")
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    host.run("virsh destroy painter")
+    host.wait("! systemctl is-active 'gpu-guest@painter.service'")
+    assert host.state()["driver"] == "vfio-pci"
+    host.run("systemctl start graphical.target")
+    host.assert_has_gpu()
+
+
+def test_desktop_asked_for_while_the_guest_runs(host):
+    """The guest is waited for: its GPU is never taken from under it."""
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    host.run("systemctl --no-block start graphical.target")
+    host.wait("systemctl show -P StatusText gpu-guest-vfio.service | grep -q 'Waiting for the guest'")
+    host.wait_look("guest")
+    assert host.run("virsh domstate painter") == "running"
+    host.run("virsh shutdown painter")
+    host.assert_has_gpu()
+
+
+def test_two_leases(host):
+    """The last one that ends returns the GPU."""
+    host.run("systemctl start gpu-guest@one.service gpu-guest@two.service")
+    host.assert_guest_has_gpu("one", "two", look="black")
+    host.run("systemctl stop gpu-guest@two.service")
+    host.assert_guest_has_gpu("one", look="black")
+    host.run("systemctl stop gpu-guest@one.service")
+    host.assert_has_gpu()
+
+
+def test_lease_killed(host):
+    host.run("systemctl start gpu-guest@one.service")
+    host.run("systemctl kill --signal=KILL gpu-guest@one.service")
+    host.assert_has_gpu()
+
+
+def test_helpers_by_hand_twice(host):
+    """Each act and its inverse, twice in a row, without systemd: the second time changes nothing."""
+    helper = "/usr/libexec/gpu-guest/"
+    host.run("systemctl stop display-manager.service")
+    for act in ("vfio-claim --check", "seat-clear", "audio-unbind", "vtcon-unbind", "vfio-claim"):
+        host.run(f"{helper}{act} && {helper}{act}")
+    assert host.state()["driver"] == "vfio-pci"
+    for act in ("i915-restore", "vtcon-unbind --restore", "audio-unbind --restore",
+                "desktop-return"):
+        host.run(f"{helper}{act} && {helper}{act}")
+    host.assert_has_gpu()
+
+
+def test_host_without_a_desktop_gets_none(host):
+    host.run("systemctl stop display-manager.service && systemctl set-default multi-user.target")
+    host.wait("! pgrep Xorg")
+    # "just now" is over once ten seconds have passed
+    host.run("until test $(($(cut -d. -f1 /proc/uptime) * 1000000 - "
+             "$(systemctl show -P InactiveEnterTimestampMonotonic display-manager.service))) "
+             "-gt 11000000; do sleep 1; done")
+    host.run("systemctl start gpu-guest@one.service && systemctl stop gpu-guest@one.service")
+    host.wait_look("text")
+    host.assert_has_gpu(desktop=False)
+    assert host.run("systemctl is-active display-manager.service || :") == "inactive"
+
+
+def test_admins_rule_overrules(host):
+    """A rule in /etc says that the GPU is none: there is nothing to hand over."""
+    host.write("/etc/udev/rules.d/73-gpu-guest-local.rules",
+               'SUBSYSTEM=="pci", KERNEL=="0000:00:02.0", ENV{GPU_GUEST_ROLE}="none"\n')
+    host.run("udevadm control --reload && udevadm trigger --settle --subsystem-match=pci")
+    result = host.call("systemctl start gpu-guest-check.service")
+    assert result.returncode != 0
+    assert "udev knows no Intel graphics card" in host.journal("gpu-guest-check.service")
+    host.run("systemctl reset-failed gpu-guest-check.service")
+    host.assert_has_gpu()
