@@ -75,10 +75,23 @@ static long priority(struct udev_device *d) {
         return value ? strtol(value, NULL, 10) : 0;
 }
 
+/* Not udev's order, which is that of the paths: 0000:01:00.0 behind the bridge 0000:00:01.0 comes
+ * before 0000:00:02.0 there. */
+static bool is_lower(const PciAddress *a, const PciAddress *b) {
+        if (a->domain != b->domain)
+                return a->domain < b->domain;
+        if (a->bus != b->bus)
+                return a->bus < b->bus;
+        if (a->slot != b->slot)
+                return a->slot < b->slot;
+        return a->function < b->function;
+}
+
 int gpu_find(struct udev *udev, char **ret_address) {
         _cleanup_(udev_enumerate_unrefp) struct udev_enumerate *e = NULL;
         _cleanup_(udev_device_unrefp) struct udev_device *best = NULL;
         struct udev_list_entry *entry;
+        PciAddress best_address = {};
         char *address;
         int r;
 
@@ -86,7 +99,6 @@ int gpu_find(struct udev *udev, char **ret_address) {
         if (r < 0)
                 return r;
 
-        /* the list is sorted by path, so the first of equals has the lowest address */
         udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(e)) {
                 _cleanup_(udev_device_unrefp) struct udev_device *d =
                         udev_device_new_from_syspath(udev, udev_list_entry_get_name(entry));
@@ -95,11 +107,13 @@ int gpu_find(struct udev *udev, char **ret_address) {
                 if (!d || !has_role(d, UDEV_ROLE_GPU) ||
                         pci_address_parse(udev_device_get_sysname(d), &a) < 0)
                         continue;
-                if (best && priority(d) <= priority(best))
+                if (best && (priority(d) < priority(best) ||
+                                    (priority(d) == priority(best) && is_lower(&best_address, &a))))
                         continue;
 
                 udev_device_unrefp(&best);
                 best = udev_device_ref(d);
+                best_address = a;
         }
 
         if (!best)
