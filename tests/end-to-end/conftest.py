@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from host import Host
+pytest.register_assert_rewrite("host")
+
+from host import Host  # noqa: E402
 
 SNAPSHOT = "desktop"
 

@@ -18,11 +18,8 @@ framebuffer_console() {
 
 # the processes that have one of these nodes open, by name
 users_of() {
-	for fd in /proc/[0-9]*/fd/*; do
-		# shellcheck disable=SC2254
-		case "$(readlink "$fd" 2>/dev/null)" in
-		$1) cat "${fd%/fd/*}/comm" ;;
-		esac
+	find /proc/[0-9]*/fd -lname "$1" 2>/dev/null | cut -d/ -f3 | sort -u | while read -r pid; do
+		cat "/proc/$pid/comm" 2>/dev/null
 	done | sort -u | tr '\n' ' ' | sed 's/ $//'
 }
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from host import HOOK, GPU
+from host import HOOK
 
 
 def shut_down_inside(host):
@@ -27,7 +27,7 @@ def kill_qemu(host):
 @pytest.mark.parametrize("end", [shut_down_inside, virsh_shutdown, virsh_destroy, kill_qemu])
 def test_guest_gets_the_gpu_and_the_host_gets_it_back(host, end):
     if end is shut_down_inside:
-        host.run("virsh dumpxml painter | sed s/seconds=600/seconds=30/ > /tmp/p.xml && "
+        host.run("virsh dumpxml painter | sed s/seconds=600/seconds=40/ > /tmp/p.xml && "
                  "virsh define /tmp/p.xml")
     host.run("virsh start painter")
     host.assert_guest_has_gpu("painter")
@@ -97,14 +97,12 @@ def test_sleep_is_refused_in_the_domains_name(host):
     host.assert_has_gpu()
 
 
-def test_group_is_viable_and_with_the_guest(host):
+def test_whole_group_is_with_the_guest(host):
     host.run("virsh start painter")
     group = host.state()["group"]
     drivers = host.run(f"for d in /sys/kernel/iommu_groups/{group}/devices/*; do "
                        "readlink $d/driver || echo none; done | xargs -n1 basename | sort -u")
     assert drivers == "vfio-pci"
-    assert GPU in host.run("virsh dumpxml painter | xmllint --xpath "
-                           "'string(//hostdev/source/address/@slot)' - >/dev/null 2>&1; "
-                           f"ls /sys/kernel/iommu_groups/{group}/devices")
+    assert host.run(f"stat -c %F /dev/vfio/{group}") == "character special file"
     host.run("virsh destroy painter")
     host.assert_has_gpu()
