@@ -28,7 +28,9 @@ MEMORY = 3072
 
 # The host has the IOMMU of a machine set up for this; nothing waits for a network
 APPEND = ("root=/dev/vda rw console=tty0 console=ttyS0 intel_iommu=on mitigations=off "
-          "fsck.mode=skip quiet systemd.show_status=yes net.ifnames=1")
+          "fsck.mode=skip quiet systemd.show_status=yes "
+          # QEMU's TSC does not go back with a snapshot, its HPET does
+          "tsc=unstable")
 
 BOOT_TIMEOUT = 400
 STARTUP_TIMEOUT = 400
@@ -218,6 +220,11 @@ class Lab:
 
     # snapshots
 
+    def tags(self) -> List[str]:
+        """The tags of what was saved."""
+        info = run("qemu-img", "info", "--force-share", "--output=json", self.disk).stdout
+        return [snapshot["name"] for snapshot in json.loads(info).get("snapshots", [])]
+
     def save(self, tag: str) -> None:
         """Keep the running machine, memory and disk, under a tag."""
         # A machine that begins with nobody logged in
@@ -229,15 +236,21 @@ class Lab:
 
     def load(self, tag: str) -> None:
         """Go back to a saved machine."""
+        state = self.state
+        # QEMU would stop the machine before it looks for the tag
+        if tag not in self.tags():
+            raise LabError(f"lab '{self.name}' has nothing saved as '{tag}', only: "
+                           f"{' '.join(self.tags())}")
         self.ssh_drop()
         if self.pid():
             with self.qmp() as qmp:
                 qmp.monitor(f"loadvm {tag}")
                 qmp.command("cont")
         else:
-            self.start_qemu(self.state, tag)
+            self.start_qemu(state, tag)
         self.wait_ssh()
-        self.ssh_output(f"date --set=@{time.time() + 0.1:.2f}", timeout=60)
+        self.ssh_output("true", timeout=60)  # so that the next one takes no time to connect
+        self.ssh_output(f"date --set=@{time.time():.2f}", timeout=60)
 
     # ssh
 
