@@ -97,6 +97,7 @@ static int split_lines(char *text, char ***ret) {
 int record_read(const char *name, char ***ret) {
         _cleanup_close_ int dir = -1, fd = -1;
         char text[RECORD_MAX + 1];
+        struct stat st;
         ssize_t size;
 
         dir = open_directory(false);
@@ -105,6 +106,10 @@ int record_read(const char *name, char ***ret) {
         fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EBADMSG;
         size = read(fd, text, sizeof(text));
         if (size < 0)
                 return -errno;

@@ -17,8 +17,8 @@
 int record_write(const char *name, const char *text);
 
 /* Reads a record as a NULL-terminated list of its lines, the caller's to free. Returns the number
- * of lines, -ENOENT if there is none, -EBADMSG if it is not what we write (too large, a NUL byte, a
- * line without end), or another negative errno. */
+ * of lines, -ENOENT if there is none, -EBADMSG if it is not what we write (no regular file, too
+ * large, a NUL byte, a line without end), or another negative errno. */
 int record_read(const char *name, char ***ret);
 
 /* Forgets a record; it need not exist. Returns 0 or a negative errno. */
