@@ -415,7 +415,7 @@ static int parse(Parser *p) {
                 return -ENOMEM;
         p->ctxt = ctxt;
 
-        xmlCtxtUseOptions(ctxt, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+        xmlCtxtUseOptions(ctxt, XML_PARSE_NONET);
         r = xmlParseDocument(ctxt);
         if (ctxt->myDoc)
                 xmlFreeDoc(ctxt->myDoc);

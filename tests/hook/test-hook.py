@@ -655,7 +655,7 @@ E: CURRENT_TAGS=:gpu-guest:
                 self.assert_prints(self.lease("win10", input=xml), None)
 
     def test_long_name(self):
-        name = "-" * 100
+        name = "a" + "-" * 100
         self.assert_prints(self.lease(name, input=WITH_GPU), UUID_UNIT)
         xml = domain(hostdev(GPU), uuid=None)
         self.assert_fails(self.lease(name, input=xml), "too long")
