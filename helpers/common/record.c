@@ -137,12 +137,13 @@ void binding_done(Binding *b) {
         *b = (Binding){};
 }
 
-/* Takes the next word of the line, as one that a driver or module may be called. */
-static int next_name(const char **line, char **ret) {
+/* Takes the next word of the line, which ends with this, as one that a driver or module may be
+ * called. */
+static int next_name(const char **line, char end, char **ret) {
         size_t n = strspn(*line, NAME_CHARS);
         char *name = NULL;
 
-        if (n == 0 || n > NAME_SIZE_MAX || ((*line)[n] != ' ' && (*line)[n] != '\0'))
+        if (n == 0 || n > NAME_SIZE_MAX || (*line)[n] != end)
                 return -EBADMSG;
         if (n != 1 || **line != '-') {
                 name = strndup(*line, n);
@@ -150,8 +151,7 @@ static int next_name(const char **line, char **ret) {
                         return -ENOMEM;
         }
 
-        *line += n;
-        *line += **line == ' ';
+        *line += n + (end != '\0');
         *ret = name;
         return 0;
 }
@@ -169,13 +169,11 @@ int binding_parse(const char *line, Binding *ret) {
                 return -EBADMSG;
 
         line += n + 1;
-        r = next_name(&line, &b.driver);
+        r = next_name(&line, ' ', &b.driver);
         if (r >= 0)
-                r = next_name(&line, &b.module);
+                r = next_name(&line, '\0', &b.module);
         if (r < 0)
                 return r;
-        if (*line != '\0')
-                return -EBADMSG;
 
         *ret = b;
         b = (Binding){};
