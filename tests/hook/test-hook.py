@@ -11,6 +11,7 @@ Usage: test-hook.py TEMPLATE GPU-GUEST-LEASE
 
 import os
 import pathlib
+import shlex
 import shutil
 import socket
 import subprocess
@@ -59,32 +60,32 @@ OTHER_OPERATIONS = [
     "",
 ]
 
-# Each call is a line: the program's name and its arguments, separated by NUL bytes.
-FAKE = """#!/usr/bin/env python3
-import os, sys
-here = os.path.dirname(os.path.abspath(__file__))
-name = os.path.basename(__file__)
-arguments = [os.fsencode(a) for a in sys.argv[1:]]
-with open(here + "/calls", "ab") as f:
-    f.write(b"\\0".join([name.encode(), *arguments]) + b"\\1")
-os.chdir(here)
-namespace = {"arguments": [a.decode(errors="replace") for a in arguments], "sys": sys}
-exec(open(name + ".behaviour").read(), namespace)
+# Writes down its call, the arguments separated by NUL bytes, and behaves as it is told.
+FAKE = """#!/bin/sh
+{{
+        printf '%s\\0' "${{0##*/}}" "$@"
+        printf '\\1'
+}} >>"{dir}/calls"
+cd "{dir}"
+{behaviour}
 """
 
-GOOD_LEASE = "print('gpu-guest@win10.service')"
+GOOD_LEASE = "echo gpu-guest@win10.service"
 GOOD_SYSTEMCTL = ""
 
-# systemctl of a machine where the step FAILING failed and says TEXT, and the lease's start with it
+# systemctl of a machine where steps failed, and the lease's start with them
 FAILING_SYSTEMCTL = """
-FAILING, TEXT = {failing!r}, {text!r}
-unit = arguments[-1]
-if "is-failed" in arguments:
-    sys.exit(unit not in FAILING)
-elif "show" in arguments:
-    print(TEXT)
-elif arguments[0] == "start" and (unit in FAILING or unit.startswith("gpu-guest@")):
-    sys.exit("A dependency job for " + unit + " failed. See 'journalctl -xe' for details.")
+failing=" {failing} " text={text}
+for unit; do :; done
+case "$*" in
+        *is-failed*) [ "${{failing#* $unit }}" != "$failing" ] ;;
+        show*) printf '%s\\n' "$text" ;;
+        start*)
+                [ "${{failing#* $unit }}" != "$failing" ] || [ "$unit" != "${{unit#gpu-guest@}}" ] || exit 0
+                echo "A dependency job for $unit failed. See 'journalctl -xe' for details." >&2
+                exit 1
+                ;;
+esac
 """
 
 CHECK = [b"systemctl", b"start", b"gpu-guest-check.service"]
@@ -118,8 +119,7 @@ class Hook(Directory):
         path.chmod(0o755)
 
     def behave(self, name, code):
-        self.write(self.dir / name, FAKE)
-        (self.dir / (name + ".behaviour")).write_text(code)
+        self.write(self.dir / name, FAKE.format(dir=self.dir, behaviour=code))
 
     def run_hook(self, *arguments, **kwargs):
         kwargs.setdefault("stdin", subprocess.DEVNULL)
@@ -137,7 +137,7 @@ class Hook(Directory):
         path = self.dir / "calls"
         data = path.read_bytes() if path.exists() else b""
         path.unlink(missing_ok=True)
-        return [call.split(b"\0") for call in data.split(b"\1")[:-1]]
+        return [call.split(b"\0")[:-1] for call in data.split(b"\1")[:-1]]
 
     def assert_silent(self, result):
         self.assertEqual((result.stdout, result.stderr), (b"", b""))
@@ -158,7 +158,7 @@ class Hook(Directory):
         self.assert_silent(result)
 
     def test_prepare_unreadable(self):
-        self.behave("gpu-guest-lease", "sys.exit('gpu-guest-lease: that is why')")
+        self.behave("gpu-guest-lease", "echo 'gpu-guest-lease: that is why' >&2; exit 1")
         result = self.run_hook("win10", "prepare", "begin", "-")
         self.assertEqual(self.calls(), [[b"gpu-guest-lease", b"--", b"win10"]])
         self.assertEqual(result.returncode, 1)
@@ -166,12 +166,13 @@ class Hook(Directory):
         self.assertEqual(result.stderr, b"gpu-guest-lease: that is why\n")
 
     def test_prepare_xml_goes_through(self):
-        self.behave("gpu-guest-lease", "open('stdin', 'w').write(sys.stdin.read())")
+        self.behave("gpu-guest-lease", "cat >stdin")
         self.run_hook("win10", "prepare", "begin", "-", stdin=None, input=b"<domain/>")
         self.assertEqual((self.dir / "stdin").read_text(), "<domain/>")
 
     def failing(self, failing, text):
-        self.behave("systemctl", FAILING_SYSTEMCTL.format(failing=failing, text=text))
+        code = FAILING_SYSTEMCTL.format(failing=" ".join(failing), text=shlex.quote(text))
+        self.behave("systemctl", code)
         result = self.run_hook("win10", "prepare", "begin", "-")
         self.assertEqual(result.returncode, 1)
         self.assertEqual(result.stdout, b"")
@@ -224,19 +225,19 @@ class Hook(Directory):
         self.assert_silent(result)
 
     def test_release_never_fails(self):
-        self.behave("systemctl", "sys.exit('Unit gpu-guest@win10.service not loaded.')")
+        self.behave("systemctl", "echo 'Unit gpu-guest@win10.service not loaded.' >&2; exit 5")
         result = self.run_hook("win10", "release", "end", "-")
         self.assertEqual(result.returncode, 0)
         self.assert_silent(result)
         self.calls()
 
-        self.behave("gpu-guest-lease", "sys.exit('gpu-guest-lease: cannot')")
+        self.behave("gpu-guest-lease", "echo 'gpu-guest-lease: cannot' >&2; exit 1")
         result = self.run_hook("win10", "release", "end", "-")
         self.assertEqual(result.returncode, 0)
         self.assertEqual(self.calls(), [[b"gpu-guest-lease", b"--release", b"--", b"win10"]])
 
         (self.dir / "systemctl").unlink()
-        self.behave("gpu-guest-lease", "import os; os.kill(os.getpid(), 9)")
+        self.behave("gpu-guest-lease", "kill -9 $$")
         self.assertEqual(self.run_hook("win10", "release", "end", "-").returncode, 0)
 
     def test_other_operations(self):

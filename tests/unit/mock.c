@@ -138,6 +138,25 @@ void mock_consumer(const char *supplier, const char *name) {
         directory_make(path);
 }
 
+/* Devices below the root bus only. */
+void mock_drm(const char *address, const char *name, const char *devtype, const char *minor) {
+        _cleanup_free_ char *parent = format("/sys/devices/pci0000:00/%s", address), *made = NULL,
+                            *node = format("/dev/dri/%s", name);
+
+        made = minor ? umockdev_testbed_add_device(testbed, "drm", name, parent, NULL, "DEVTYPE",
+                               devtype, "MAJOR", "226", "MINOR", minor, "DEVNAME", node, NULL)
+                     : umockdev_testbed_add_device(
+                               testbed, "drm", name, parent, NULL, "DEVTYPE", devtype, NULL);
+        if (!made)
+                test_fail("umockdev does not add %s", name);
+}
+
+void mock_uevent(const char *address, const char *name, const char *action) {
+        _cleanup_free_ char *path = format("/sys/devices/pci0000:00/%s/drm/%s", address, name);
+
+        umockdev_testbed_uevent(testbed, path, action);
+}
+
 void mock_vtcon(const char *name, const char *description, const char *bind) {
         _cleanup_free_ char *directory = mock_path(SYSFS_VTCONSOLE "/%s", name),
                             *attribute_name = format("%s/" VTCON_ATTR_NAME, directory),

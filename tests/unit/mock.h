@@ -41,6 +41,12 @@ void mock_group(const char *address, const char *group);
  */
 void mock_consumer(const char *supplier, const char *name);
 
+/* Adds a device of subsystem drm below a PCI device; minor NULL: without a node. */
+void mock_drm(const char *address, const char *name, const char *devtype, const char *minor);
+
+/* Sends an event of such a device, as udev does when it has worked through it. */
+void mock_uevent(const char *address, const char *name, const char *action);
+
 /* Adds a vtconsole. */
 void mock_vtcon(const char *name, const char *description, const char *bind);
 
