@@ -6,12 +6,14 @@ packages (minutes), then our modules, guests and files in them (a minute).
 """
 
 import hashlib
+import itertools
 import os
 import re
 import shutil
 import tempfile
+import time
 from pathlib import Path
-from typing import Iterable, List, NamedTuple
+from typing import Iterable, List, NamedTuple, Set
 
 from .common import LabError, SOURCE, locked, run, say, state_dir
 
@@ -19,6 +21,7 @@ from .common import LabError, SOURCE, locked, run, say, state_dir
 VERSION = 1
 
 DISK_SIZE = "8G"
+KEEP_SECONDS = 24 * 3600
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -147,8 +150,20 @@ def make_image(release: str, base: Path, out: Path) -> None:
     shutil.rmtree(root)
 
 
-def build(release: str) -> Image:
-    """The release's image, made first if it is not there."""
+def prune(keep: Set[Path]) -> None:
+    """Remove images that are not of today and that no lab stands on."""
+    for path in itertools.chain((state_dir() / "images").iterdir(),
+                                (state_dir() / "bases").iterdir()):
+        if path in keep or time.time() - path.stat().st_mtime < KEEP_SECONDS:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def build(release: str, in_use: Set[Path]) -> Image:
+    """The release's image, made first if it is not there. Images in_use are kept."""
     images, bases = state_dir() / "images", state_dir() / "bases"
     done = images / f"{release}-{image_key(release)}"
     image = Image(done / "disk", done / "vmlinuz", done / "initrd")
@@ -166,8 +181,11 @@ def build(release: str) -> Image:
         work = Path(tempfile.mkdtemp(prefix=".build-", dir=images))
         try:
             make_image(release, base, work)
+            if done.name != f"{release}-{image_key(release)}":
+                raise LabError("the lab's sources changed while the image was being made")
             work.chmod(0o755)
             work.rename(done)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+        prune({done, base, *in_use})
     return image

@@ -17,7 +17,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import Iterator, List, Optional, Set
 
 from . import image, payload, screen
 from .common import LabError, poll, run, say, state_dir
@@ -92,6 +92,11 @@ class Lab:
         labs = state_dir() / "labs"
         return [cls(p.name) for p in sorted(labs.iterdir())] if labs.is_dir() else []
 
+    @classmethod
+    def images_in_use(cls) -> Set[Path]:
+        """The images that labs stand on."""
+        return {Path(lab.state["image"]) for lab in cls.all() if lab.state_file.exists()}
+
     # state
 
     @property
@@ -146,7 +151,7 @@ class Lab:
             raise LabError(f"lab '{self.name}' is up already (lab reboot, or lab down first)")
         for path in self.dir.iterdir():
             path.unlink()
-        built = image.build(release)
+        built = image.build(release, Lab.images_in_use())
         run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", built.disk, self.disk)
         self.boot({"release": release, "image": str(built.disk.parent), "append": append}, root)
 
@@ -262,7 +267,7 @@ class Lab:
             "IdentitiesOnly": "yes", "BatchMode": "yes", "LogLevel": "ERROR",
             "StrictHostKeyChecking": "no", "UserKnownHostsFile": "/dev/null",
             "ControlMaster": "auto", "ControlPath": "ssh-%r", "ControlPersist": "yes",
-            "ConnectTimeout": 60,
+            "ConnectTimeout": 60, "ServerAliveInterval": 15, "ServerAliveCountMax": 8,
         }
         return ["-F", "/dev/null"] + [f"-o{key}={value}" for key, value in options.items()]
 
