@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <libkmod.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,8 +20,22 @@ DEFINE_POINTER_CLEANUP(struct kmod_ctx *, kmod_unref);
 DEFINE_POINTER_CLEANUP(struct kmod_module *, kmod_module_unref);
 DEFINE_POINTER_CLEANUP(struct kmod_list *, kmod_module_unref_list);
 
+/* libkmod would write what it meets to standard error, each refusal of an unload included; here
+ * it is returned. */
+static void __attribute__((format(printf, 6, 0))) ignore_message(void *userdata, int priority,
+        const char *file, int line, const char *function, const char *format, va_list ap) {
+}
+
+static struct kmod_ctx *new_context(void) {
+        struct kmod_ctx *ctx = kmod_new(NULL, NULL);
+
+        if (ctx)
+                kmod_set_log_fn(ctx, ignore_message, NULL);
+        return ctx;
+}
+
 static int lookup(const char *name, struct kmod_ctx **ret_ctx, struct kmod_list **ret_list) {
-        _cleanup_(kmod_unrefp) struct kmod_ctx *ctx = kmod_new(NULL, NULL);
+        _cleanup_(kmod_unrefp) struct kmod_ctx *ctx = new_context();
         int r;
 
         if (!ctx)
@@ -98,7 +113,7 @@ static int remove_patiently(struct kmod_module *m) {
 }
 
 int module_unload(const char *name, char **ret_users) {
-        _cleanup_(kmod_unrefp) struct kmod_ctx *ctx = kmod_new(NULL, NULL);
+        _cleanup_(kmod_unrefp) struct kmod_ctx *ctx = new_context();
         _cleanup_(kmod_module_unrefp) struct kmod_module *m = NULL;
         int r, state;
 
