@@ -138,7 +138,7 @@ void mock_consumer(const char *supplier, const char *name) {
         directory_make(path);
 }
 
-/* Devices below the root bus only. */
+/* For devices on the root bus only. umockdev puts no directory "drm" in between. */
 void mock_drm(const char *address, const char *name, const char *devtype, const char *minor) {
         _cleanup_free_ char *parent = format("/sys/devices/pci0000:00/%s", address), *made = NULL,
                             *node = format("/dev/dri/%s", name);
@@ -152,7 +152,7 @@ void mock_drm(const char *address, const char *name, const char *devtype, const 
 }
 
 void mock_uevent(const char *address, const char *name, const char *action) {
-        _cleanup_free_ char *path = format("/sys/devices/pci0000:00/%s/drm/%s", address, name);
+        _cleanup_free_ char *path = format("/sys/devices/pci0000:00/%s/%s", address, name);
 
         umockdev_testbed_uevent(testbed, path, action);
 }

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What can be known of modules without a kernel that takes ours: libkmod's index is told of modules
+ * by modprobe.d(5) in a /run of our own, what is loaded is a mocked /sys/module, and
+ * delete_module(2) is a function of this program (linked with -rdynamic, so that libkmod finds it).
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/module.h"
+#include "mock.h"
+#include "private-run.h"
+#include "test.h"
+
+static int delete_errno = 0;  /* what delete_module() fails with, 0: it does not */
+static int delete_later = 0;  /* after how many times it stops failing, 0: never */
+static int n_deleted = 0;     /* how often it was called */
+static unsigned delete_flags; /* the last time */
+
+int delete_module(const char *name, unsigned flags);
+
+int delete_module(const char *name, unsigned flags) {
+        n_deleted++;
+        delete_flags = flags;
+        if (delete_errno == 0 || (delete_later > 0 && n_deleted > delete_later))
+                return 0;
+        errno = delete_errno;
+        return -1;
+}
+
+static void expect_delete(int error, int later) {
+        delete_errno = error;
+        delete_later = later;
+        n_deleted = 0;
+}
+
+static void loaded(const char *name, const char *state, const char *refcnt) {
+        _cleanup_free_ char *initstate = mock_path("/sys/module/%s/initstate", name),
+                            *count = mock_path("/sys/module/%s/refcnt", name);
+
+        file_write(initstate, state);
+        file_write(count, refcnt);
+}
+
+static void held_by(const char *name, const char *holder) {
+        _cleanup_free_ char *link = mock_path("/sys/module/%s/holders/%s", name, holder),
+                            *target = mock_path("/sys/module/%s", holder);
+
+        directory_make(target);
+        file_link(link, target);
+}
+
+static void test_exists(void) {
+        mock_clear();
+        assert_int(module_exists("gpu-guest-test-no-such-module"), 0);
+        assert_int(module_exists("pci:v0000FFFFd0000FFFF"), 0);
+
+        file_write("/run/modprobe.d/test.conf", "install gpu_guest_test_a true\n"
+                                                "alias gpu-guest-test-alias gpu_guest_test_a\n");
+        assert_int(module_exists("gpu_guest_test_a"), 1);
+        assert_int(module_exists("gpu-guest-test-a"), 1);
+        assert_int(module_exists("gpu-guest-test-alias"), 1);
+        assert_int(module_exists("gpu_guest_test_b"), 0);
+}
+
+static void test_load(void) {
+        mock_clear();
+        assert_int(module_load("gpu-guest-test-no-such-module"), -ENOENT);
+
+        file_write("/run/modprobe.d/test.conf", "install gpu_guest_test_a touch /run/a\n"
+                                                "install gpu_guest_test_b touch /run/b\n"
+                                                "install gpu_guest_test_bad false\n"
+                                                "alias pci:v00008086d00003E92* gpu_guest_test_b\n");
+        assert_int(module_load("gpu-guest-test-a"), 0);
+        assert_int(access("/run/a", F_OK), 0);
+        assert_int(access("/run/b", F_OK), -1);
+        assert_int(module_load("pci:v00008086d00003E92sv0sd0"), 0);
+        assert_int(access("/run/b", F_OK), 0);
+        assert_true(module_load("gpu-guest-test-bad") < 0);
+}
+
+/* A blacklist keeps an alias from loading a module, not its name. */
+static void test_blacklist(void) {
+        mock_clear();
+        file_write("/run/modprobe.d/test.conf", "install gpu_guest_test_a touch /run/a\n"
+                                                "alias gpu-guest-test-alias gpu_guest_test_a\n"
+                                                "blacklist gpu_guest_test_a\n");
+        (void)module_load("gpu-guest-test-alias");
+        assert_int(access("/run/a", F_OK), -1);
+        assert_int(module_load("gpu_guest_test_a"), 0);
+        assert_int(access("/run/a", F_OK), 0);
+}
+
+static void test_unload(void) {
+        char *users = NULL;
+
+        mock_clear();
+        expect_delete(0, 0);
+        assert_int(module_unload("gpu_guest_test_a", &users), 0);
+        assert_int(n_deleted, 0);
+
+        loaded("gpu_guest_test_a", "live\n", "0\n");
+        assert_int(module_unload("gpu-guest-test-a", &users), 0);
+        assert_int(n_deleted, 1);
+        assert_int(delete_flags & O_TRUNC, 0); /* no force */
+
+        /* somebody else was faster */
+        expect_delete(ENOENT, 0);
+        assert_int(module_unload("gpu_guest_test_a", &users), 0);
+        expect_delete(EPERM, 0);
+        assert_int(module_unload("gpu_guest_test_a", &users), -EPERM);
+        assert_int(n_deleted, 1);
+        assert_str(users, NULL);
+}
+
+static void test_unload_in_use(void) {
+        _cleanup_free_ char *by_count = NULL, *by_name = NULL, *by_two = NULL;
+
+        mock_clear();
+        loaded("gpu_guest_test_a", "live\n", "2\n");
+        expect_delete(EAGAIN, 0);
+        assert_int(module_unload("gpu_guest_test_a", &by_count), -EBUSY);
+        assert_str(by_count, "2 references");
+        assert_true(n_deleted > 1);
+
+        held_by("gpu_guest_test_a", "snd_hda_intel");
+        expect_delete(EAGAIN, 0);
+        assert_int(module_unload("gpu_guest_test_a", &by_name), -EBUSY);
+        assert_str(by_name, "snd_hda_intel");
+
+        held_by("gpu_guest_test_a", "kvmgt");
+        expect_delete(EBUSY, 0);
+        assert_int(module_unload("gpu_guest_test_a", &by_two), -EBUSY);
+        assert_true(
+                strstr(by_two, "snd_hda_intel") && strstr(by_two, "kvmgt") && strstr(by_two, ", "));
+}
+
+/* The count drops while we try. */
+static void test_unload_later(void) {
+        char *users = NULL;
+
+        mock_clear();
+        loaded("gpu_guest_test_a", "live\n", "1\n");
+        expect_delete(EAGAIN, 2);
+        assert_int(module_unload("gpu_guest_test_a", &users), 0);
+        assert_int(n_deleted, 3);
+        assert_str(users, NULL);
+}
+
+int main(void) {
+        mock_enter();
+        test_exists();
+        test_load();
+        test_blacklist();
+        test_unload();
+        test_unload_in_use();
+        test_unload_later();
+        mock_leave();
+        return 0;
+}
