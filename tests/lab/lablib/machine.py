@@ -169,7 +169,7 @@ class Lab:
                 run(*self.qemu_command(state, snapshot), cwd=self.dir)
                 break
             except LabError as e:
-                if "hostfwd" not in str(e):
+                if "host forwarding rule" not in str(e):
                     raise
         else:
             raise LabError("found no free port for ssh")
