@@ -23,7 +23,6 @@
 
 #include "domain.h"
 
-#define DEPTH_MAX 256
 #define UUID_DIGITS 32
 #define UUID_TEXT_MAX \
         64 /* libvirt lets hyphens be left out or set anywhere, and blanks surround it */
@@ -315,10 +314,7 @@ static void on_start_element(void *userdata, const xmlChar *name, const xmlChar 
         Parser *p = userdata;
         bool plain = !prefix && !uri; /* other people's elements are in namespaces of their own */
 
-        if (++p->depth > DEPTH_MAX) {
-                parser_stop(p, -EBADMSG, "its elements are nested too deeply");
-                return;
-        }
+        p->depth++;
         if (p->depth == LEVEL_DOMAIN && !(plain && strcmp((const char *)name, "domain") == 0)) {
                 parser_stop(p, -EBADMSG, "it describes no domain: its root element is <%.64s>",
                         (const char *)name);
@@ -401,7 +397,6 @@ static int parse(Parser *p) {
                 .startElementNs = on_start_element,
                 .endElementNs = on_end_element,
                 .characters = on_text,
-                .ignorableWhitespace = on_text,
                 .cdataBlock = on_text,
                 .serror = on_error,
         };

@@ -460,6 +460,8 @@ class LeaseWithoutUdev(Lease):
             "two declarations": (b"<?xml version='1.0'?>" * 2 + b"<domain/>", "XML declaration"),
             "NUL": (b"<domain/>\0<domain>", "NUL"),
             "no UTF-8": (b"<domain>\xff\xfe</domain>", "line 1"),
+            "no EUC-JP": (b"<?xml version='1.0' encoding='EUC-JP'?><domain>\xff\xff</domain>", "line 1"),
+            "no UTF-7": (b"<?xml version='1.0' encoding='UTF-7'?><domain>+//8\xff</domain>", "line 1"),
             "UTF-16": ("<domain/>".encode("utf-16"), "NUL"),
             "octal": (domain(hostdev("slot='08'")), "slot='08'"),
             "range": (domain(hostdev("bus='0x100'")), "bus='0x100'"),
@@ -513,9 +515,9 @@ class LeaseWithoutUdev(Lease):
         self.define("broken", b"<domain>")
         self.assert_fails(self.lease("broken"), "broken.xml: line ")
         (self.qemu_dir / "dir.xml").mkdir()
-        self.assert_fails(self.lease("dir"), "dir.xml")
+        self.assert_fails(self.lease("dir"), f"Cannot open {self.qemu_dir}/dir.xml")
         os.mkfifo(self.qemu_dir / "fifo.xml")
-        self.assert_fails(self.lease("fifo"), "fifo.xml")
+        self.assert_fails(self.lease("fifo"), f"Cannot open {self.qemu_dir}/fifo.xml")
         os.symlink("/nonexistent", self.qemu_dir / "link.xml")
         self.assert_fails(self.lease("link"), "gpu-guest.target")
 
