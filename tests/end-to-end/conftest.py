@@ -12,7 +12,7 @@ import pytest
 
 pytest.register_assert_rewrite("host")
 
-from host import Host  # noqa: E402
+from host import Host, SESSION  # noqa: E402
 
 SNAPSHOT = "desktop"
 
@@ -33,6 +33,7 @@ def booted(bundle):
     host.lab("up", "--root", str(bundle), timeout=3000)
     host.wait_look("desktop")
     host.run("systemctl is-active libvirtd >/dev/null || systemctl start libvirtd")
+    host.session = host.run(SESSION)
     host.lab("save", SNAPSHOT)
     yield host
     if not os.environ.get("GPU_GUEST_KEEP_LAB"):
@@ -44,8 +45,20 @@ def host(booted):
     """The host at its desktop, as it was just after the boot. Whatever a test does, the kernel must
     have had nothing to complain about."""
     booted.lab("load", SNAPSHOT)
+    booted.touched = True
     yield booted
     assert booted.kernel_trouble() == ""
+
+
+@pytest.fixture
+def idle_host(booted):
+    """The host for what must not change anything, so that it serves one test after the other: none of
+    our units has run, the GPU is where it was, and the session is the same."""
+    if booted.touched:
+        booted.lab("load", SNAPSHOT)
+        booted.touched = False
+    yield booted
+    booted.assert_untouched()
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -53,9 +66,9 @@ def pytest_runtest_makereport(item, call):
     """A test that fails on the host leaves the journal in its report."""
     outcome = yield
     report = outcome.get_result()
-    if report.when != "call" or not report.failed or "host" not in item.funcargs:
+    if report.when != "call" or not report.failed or not {"host", "idle_host"} & item.funcargs.keys():
         return
-    host = item.funcargs["host"]
+    host = item.funcargs.get("host") or item.funcargs["idle_host"]
     try:
         text = host.call("journalctl -b --no-pager -o short-precise -n 120; "
                          "systemctl list-jobs --no-pager").stdout

@@ -12,6 +12,7 @@ STATE = (Path(__file__).resolve().parent / "state.sh").read_text(encoding="utf-8
 HOOK = "/etc/libvirt/hooks/qemu.d/gpu-guest"
 GPU = "0000:00:02.0"
 AUDIO = "0000:00:1b.0"
+SESSION = "loginctl list-sessions --no-legend | grep seat0"
 STEPS = ("desktop", "seat", "audio", "vtcon", "vfio")
 
 # What the kernel says when something is wrong, and never otherwise
@@ -24,6 +25,8 @@ class Host:
     def __init__(self, name: str, bundle: str = ""):
         self.name = name
         self.bundle = bundle
+        self.session = ""  # on the seat, when the host had booted
+        self.touched = True  # by a test since the snapshot was loaded
 
     def lab(self, verb: str, *args: str, timeout: float = 600, check: bool = True):
         """Run a verb of the lab program."""
@@ -88,6 +91,12 @@ class Host:
         return self.run(f"dmesg | grep -E {shlex.quote(KERNEL_TROUBLE)} || :")
 
     # what has to be so
+
+    def assert_untouched(self) -> None:
+        """None of our units has run, and the desktop is the one that was there before."""
+        assert self.run("systemctl list-units --all --plain --no-legend 'gpu-guest*'") == ""
+        assert self.run("basename $(readlink /sys/bus/pci/devices/0000:00:02.0/driver)") == "i915"
+        assert self.run(SESSION) == self.session
 
     def assert_has_gpu(self, desktop: bool = True) -> None:
         """Everything is the host's again."""

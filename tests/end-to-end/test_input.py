@@ -10,27 +10,21 @@ from host import HOOK
 NAMES = ["--help", "a b", "../../x", ";reboot", "$(reboot)", "%i", "-", "ä ö ü", "x" * 200, "ü" * 200]
 
 
-def assert_nothing_happened(host):
-    assert host.run("systemctl list-units --plain --no-legend 'gpu-guest*'") == ""
-    assert host.state()["driver"] == "i915"
-
-
 def quote(name):
     return "'" + name.replace("'", "'\\''") + "'"
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_name_without_a_domain(host, name):
-    """Nothing on standard input, no such domain."""
-    result = host.call(f"{HOOK} {quote(name)} prepare begin < /dev/null")
+@pytest.mark.parametrize("name", NAMES, ids=[n if len(n) < 20 else f"{n[0]}*{len(n)}" for n in NAMES])
+def test_name_without_a_domain(idle_host, name):
+    """Nothing on standard input, no such domain: an error that says so."""
+    result = idle_host.call(f"{HOOK} {quote(name)} prepare begin < /dev/null")
     assert result.returncode == 1
     assert result.stderr
-    assert host.call(f"{HOOK} {quote(name)} release end < /dev/null").returncode == 0
-    assert host.call(f"{HOOK} {quote(name)} reconnect begin < /dev/null").returncode == 0
-    assert_nothing_happened(host)
+    assert idle_host.call(f"{HOOK} {quote(name)} release end < /dev/null").returncode == 0
+    assert idle_host.call(f"{HOOK} {quote(name)} reconnect begin < /dev/null").returncode == 0
 
 
-@pytest.mark.parametrize("name", ["a b", ";reboot", "--help", "$HOME", "ü" * 60])
+@pytest.mark.parametrize("name", ["a b;$HOME", "--help", "ü" * 60])
 def test_guest_of_that_name(host, name):
     """libvirt takes these names; so do we."""
     host.run("virsh dumpxml painter > /tmp/p.xml")
@@ -47,30 +41,27 @@ def test_guest_of_that_name(host, name):
 
 @pytest.mark.parametrize("xml", ["", "<domain", "<domain type='kvm'/>garbage", "<network/>",
                                  "<!DOCTYPE d [<!ENTITY a 'b'>]><domain>&a;</domain>"])
-def test_bad_xml(host, xml):
-    host.write("/tmp/bad.xml", xml)
-    result = host.call(f"{HOOK} nobody prepare begin < /tmp/bad.xml")
+def test_bad_xml(idle_host, xml):
+    idle_host.write("/tmp/bad.xml", xml)
+    result = idle_host.call(f"{HOOK} nobody prepare begin < /tmp/bad.xml")
     assert result.returncode == 1
     assert result.stderr.count("\n") <= 2
-    assert_nothing_happened(host)
 
 
-def test_huge_xml(host):
-    result = host.call("(printf '<domain>'; yes '<description/>' | head -c 100000000; "
+def test_huge_xml(idle_host):
+    result = idle_host.call("(printf '<domain>'; yes '<description/>' | head -c 100000000; "
                        f"printf '</domain>') | {HOOK} nobody prepare begin")
     assert result.returncode == 1
     assert "16 MiB" in result.stderr
-    assert_nothing_happened(host)
 
 
-def test_guest_address_is_not_the_source(host):
+def test_guest_address_is_not_the_source(idle_host):
     """A network card at the guest's 00:02.0 is not the host's GPU."""
-    host.write("/tmp/other.xml", """
+    idle_host.write("/tmp/other.xml", """
 <domain type='qemu'><name>other</name><devices>
   <hostdev mode='subsystem' type='pci' managed='yes'>
     <source><address domain='0x0000' bus='0x00' slot='0x11' function='0x0'/></source>
     <address type='pci' domain='0x0000' bus='0x00' slot='0x02' function='0x0'/>
   </hostdev>
 </devices></domain>""")
-    assert host.call(f"{HOOK} other prepare begin < /tmp/other.xml").returncode == 0
-    assert_nothing_happened(host)
+    assert idle_host.call(f"{HOOK} other prepare begin < /tmp/other.xml").returncode == 0

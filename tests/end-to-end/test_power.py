@@ -4,8 +4,6 @@
 import re
 import time
 
-import pytest
-
 # what a host that is not busy with a guest takes longer by, from one time to the next
 SPREAD = 10
 

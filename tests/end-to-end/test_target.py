@@ -4,9 +4,12 @@
 import pytest
 
 
-@pytest.mark.parametrize("start", ["start", "isolate"])
-@pytest.mark.parametrize("back", ["start graphical.target", "stop gpu-guest.target",
-                                  "start display-manager.service"])
+@pytest.mark.parametrize("start, back", [
+    ("start", "start graphical.target"),
+    ("start", "stop gpu-guest.target"),
+    ("start", "start display-manager.service"),
+    ("isolate", "isolate graphical.target"),
+])
 def test_there_and_back(host, start, back):
     host.run(f"systemctl {start} gpu-guest.target")
     host.assert_guest_has_gpu(look="black")
