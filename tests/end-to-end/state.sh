@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=sh
 # Run on the host: prints KEY=VALUE lines about who has the GPU.
 gpu=/sys/bus/pci/devices/0000:00:02.0
 audio=/sys/bus/pci/devices/0000:00:1b.0
@@ -48,6 +49,7 @@ echo "module=$(if test -e /sys/module/i915; then echo loaded; else echo not load
 echo "graphical_sessions=$(graphical_sessions)"
 case "$(users_of '/dev/dri/card*')" in *Xorg*) echo x_on_gpu=yes ;; *) echo x_on_gpu=no ;; esac
 echo "vfio_users=$(users_of '*vfio/[0-9]*')"
+# shellcheck disable=SC2012 # the names are ours
 echo "records=$(ls -A /run/gpu-guest 2>/dev/null | tr '\n' ' ' | sed 's/ $//')"
 echo "steps=$(units --state=active 'gpu-guest-*.service' | sed 's/gpu-guest-\([a-z]*\).service/\1/g')"
 echo "leases=$(units --state=active 'gpu-guest@*.service' | sed 's/gpu-guest@\([^ ]*\).service/\1/g')"
