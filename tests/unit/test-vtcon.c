@@ -97,13 +97,15 @@ static void test_unbind_gone(void) {
 
 static void test_hostile(void) {
         static const char long_name[] = "vtcon-with-a-name-that-is-too-long-for-any-buffer";
-        _cleanup_free_ char *empty = NULL;
         Vtcon v;
 
         /* no attributes: a vtconsole that has just gone */
         mock_clear();
-        empty = mock_path(SYSFS_VTCONSOLE "/vtcon0");
-        directory_make(empty);
+        for (int i = 10; i < 30; i++) {
+                _cleanup_free_ char *empty = mock_path(SYSFS_VTCONSOLE "/vtcon%d", i);
+
+                directory_make(empty);
+        }
         assert_int(vtcon_find(VTCON_NAME_FRAMEBUFFER, &v), -ENOENT);
         mock_vtcon("vtcon1", "(M) frame buffer device\n", "1\n");
         assert_vtcon(VTCON_NAME_FRAMEBUFFER, "vtcon1", true);
