@@ -17,8 +17,8 @@ need() {
 	done
 }
 
-# Git's files, those that are deleted in the work tree aside. The tree may belong to somebody else than
-# who runs the tests.
+# Git's files of these patterns ("*" is all), those that are deleted in the work tree aside. The tree may
+# belong to somebody else than who runs the tests.
 tracked() {
 	git -c safe.directory='*' ls-files -- "$@" | while read -r file; do
 		[ ! -f "$file" ] || echo "$file"
@@ -27,7 +27,8 @@ tracked() {
 
 # Of all files those whose first line matches.
 with_first_line() {
-	tracked | xargs -d '\n' awk -v first="$1" 'FNR == 1 && $0 ~ first { print FILENAME } { nextfile }'
+	# shellcheck disable=SC2016 # awk's $0
+	tracked '*' | xargs -d '\n' awk -v first="$1" 'FNR == 1 && $0 ~ first { print FILENAME } { nextfile }'
 }
 
 need git

@@ -48,6 +48,7 @@ static void test_open(void) {
         static const char *const bad[] = {"", "0000:00:02", "../" GPU, GPU "/", GPU "/..", "."};
         _cleanup_close_ int fd = machine();
 
+        assert_true(fd >= 0);
         assert_int(pci_open("0000:00:03.0"), -ENODEV);
         assert_int(pci_open("ffffffff:ff:1f.7"), -ENODEV);
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
