@@ -72,9 +72,16 @@ class Host:
                 f"not within {timeout} s: {command}\n{result.stdout}{result.stderr}"
             time.sleep(0.3)
 
-    def wait_look(self, look: str, timeout: float = 90) -> None:
-        """Wait until this is what the monitor shows: desktop, guest, text, black."""
-        self.lab("look", "--wait", look, "--timeout", str(timeout))
+    def wait_look(self, look: str, timeout: float = 120) -> None:
+        """Wait until this is what the monitor shows: desktop, guest, text (a console), or dark:
+        nobody draws, and what the console left last may still stand there."""
+        if look != "dark":
+            self.lab("look", "--wait", look, "--timeout", str(timeout))
+            return
+        deadline = time.monotonic() + timeout
+        while (now := self.lab("look").stdout.strip()) not in ("black", "text"):
+            assert time.monotonic() < deadline, f"the monitor shows {now}"
+            time.sleep(0.3)
 
     def state(self) -> dict:
         """The kernel's and the services' state, as state.sh prints it."""

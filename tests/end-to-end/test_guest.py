@@ -81,7 +81,7 @@ def test_libvirtd_restarts_under_the_guest(host):
 def test_hook_by_hand(host):
     """As people try it over SSH: a defined domain, nothing on standard input."""
     host.run(f"{HOOK} painter prepare begin < /dev/null")
-    host.assert_guest_has_gpu("painter", look="black")
+    host.assert_guest_has_gpu("painter", look="dark")
     host.run(f"{HOOK} painter reconnect begin < /dev/null")
     host.run(f"{HOOK} painter release end < /dev/null")
     host.assert_has_gpu()

@@ -62,7 +62,7 @@ def test_reboot_with_a_guest(host):
 def test_boot_into_the_target(host):
     host.lab("reboot", "--root", host.bundle, "--append", "systemd.unit=gpu-guest.target",
              timeout=900)
-    host.assert_guest_has_gpu(look="black")
+    host.assert_guest_has_gpu(look="dark")
     host.run("virsh start painter")
     host.assert_guest_has_gpu("painter")
     host.run("virsh destroy painter")

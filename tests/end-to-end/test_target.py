@@ -12,7 +12,7 @@ import pytest
 ])
 def test_there_and_back(host, start, back):
     host.run(f"systemctl {start} gpu-guest.target")
-    host.assert_guest_has_gpu(look="black")
+    host.assert_guest_has_gpu(look="dark")
     host.run(f"systemctl {back}")
     host.assert_has_gpu()
 
@@ -44,9 +44,9 @@ def test_desktop_asked_for_while_the_guest_runs(host):
 def test_two_leases(host):
     """The last one that ends returns the GPU."""
     host.run("systemctl start gpu-guest@one.service gpu-guest@two.service")
-    host.assert_guest_has_gpu("one", "two", look="black")
+    host.assert_guest_has_gpu("one", "two", look="dark")
     host.run("systemctl stop gpu-guest@two.service")
-    host.assert_guest_has_gpu("one", look="black")
+    host.assert_guest_has_gpu("one", look="dark")
     host.run("systemctl stop gpu-guest@one.service")
     host.assert_has_gpu()
 

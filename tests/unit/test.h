@@ -33,24 +33,26 @@
         } while (0)
 
 /* For numbers of any integer type; "context" is a string that tells which case of a table it is. */
-#define assert_int_in(context, got, expected)                                                     \
-        do {                                                                                      \
-                long long got_ = (long long)(got), expected_ = (long long)(expected);             \
-                                                                                                  \
-                if (got_ != expected_)                                                            \
-                        test_fail("%s%s is %lld, expected %lld", context, #got, got_, expected_); \
+#define assert_int_in(context, got, expected)                                         \
+        do {                                                                          \
+                long long got_ = (long long)(got), expected_ = (long long)(expected); \
+                                                                                      \
+                if (got_ != expected_)                                                \
+                        test_fail("%s%s%s is %lld, expected %lld", context,           \
+                                *(context) ? ": " : "", #got, got_, expected_);       \
         } while (0)
 
 #define assert_int(got, expected) assert_int_in("", got, expected)
 
 /* For strings; NULL equals NULL only. */
-#define assert_str_in(context, got, expected)                                       \
-        do {                                                                        \
-                const char *got_ = (got), *expected_ = (expected);                  \
-                                                                                    \
-                if (!got_ != !expected_ || (got_ && strcmp(got_, expected_) != 0))  \
-                        test_fail("%s%s is \"%s\", expected \"%s\"", context, #got, \
-                                got_ ?: "(null)", expected_ ?: "(null)");           \
+#define assert_str_in(context, got, expected)                                      \
+        do {                                                                       \
+                const char *got_ = (got), *expected_ = (expected);                 \
+                                                                                   \
+                if (!got_ != !expected_ || (got_ && strcmp(got_, expected_) != 0)) \
+                        test_fail("%s%s%s is \"%s\", expected \"%s\"", context,    \
+                                *(context) ? ": " : "", #got, got_ ?: "(null)",    \
+                                expected_ ?: "(null)");                            \
         } while (0)
 
 #define assert_str(got, expected) assert_str_in("", got, expected)
