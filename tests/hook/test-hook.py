@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Runs libvirt's hook, and the program it asks, without libvirt, systemd and a GPU.
 
-The hook is the template's text with directories of ours in it, so that its fixed PATH finds a systemctl
-and a gpu-guest-lease that write down how they were called. The real gpu-guest-lease is given XML of
-every kind, and a GPU by umockdev.
+The hook is the template's text with directories of ours in it, so that its fixed PATH finds a
+systemctl and a gpu-guest-lease that write down how they were called. The real gpu-guest-lease is given
+XML of every kind, and a GPU by umockdev.
 
 Usage: test-hook.py TEMPLATE GPU-GUEST-LEASE
 """
@@ -84,7 +84,8 @@ case "$*" in
         *is-failed*) [ "${{failing#* $unit }}" != "$failing" ] ;;
         show*) printf '%s\\n' "$text" ;;
         start*)
-                [ "${{failing#* $unit }}" != "$failing" ] || [ "$unit" != "${{unit#gpu-guest@}}" ] || exit 0
+                [ "${{failing#* $unit }}" != "$failing" ] ||
+                        [ "$unit" != "${{unit#gpu-guest@}}" ] || exit 0
                 echo "A dependency job for $unit failed. See 'journalctl -xe' for details." >&2
                 exit 1
                 ;;
