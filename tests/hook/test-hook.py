@@ -3,8 +3,8 @@
 """Runs libvirt's hook, and the program it asks, without libvirt, systemd and a GPU.
 
 The hook is the template's text with directories of ours in it, so that its fixed PATH finds a
-systemctl and a gpu-guest-lease that write down how they were called. The real gpu-guest-lease is given
-XML of every kind, and a GPU by umockdev.
+systemctl and a gpu-guest-lease that write down how they were called. The real gpu-guest-lease is
+given XML of every kind, and a GPU by umockdev.
 
 Usage: test-hook.py TEMPLATE GPU-GUEST-LEASE
 """
@@ -466,8 +466,8 @@ class LeaseWithoutUdev(Lease):
             "two declarations": (b"<?xml version='1.0'?>" * 2 + b"<domain/>", "XML declaration"),
             "NUL": (b"<domain/>\0<domain>", "NUL"),
             "no UTF-8": (b"<domain>\xff\xfe</domain>", "line 1"),
-            "no EUC-JP": (b"<?xml version='1.0' encoding='EUC-JP'?><domain>\xff\xff</domain>", "line 1"),
-            "no UTF-7": (b"<?xml version='1.0' encoding='UTF-7'?><domain>+//8\xff</domain>", "line 1"),
+            "no EUC-JP": (b"<?xml version='1.0' encoding='EUC-JP'?><domain>\xff\xff", "line 1"),
+            "no UTF-7": (b"<?xml version='1.0' encoding='UTF-7'?><domain>+//8\xff", "line 1"),
             "UTF-16": ("<domain/>".encode("utf-16"), "NUL"),
             "octal": (domain(hostdev("slot='08'")), "slot='08'"),
             "range": (domain(hostdev("bus='0x100'")), "bus='0x100'"),
@@ -619,7 +619,9 @@ E: CURRENT_TAGS=:gpu-guest:
         script = self.dir / "namespace"
         script.write_text(
             "mount -t tmpfs tmpfs /run\n"
-            "mkdir -p /run/udev/tags/gpu-guest\n" + (f"touch {tags}\n" if tags else "") + 'exec "$@"\n'
+            "mkdir -p /run/udev/tags/gpu-guest\n"
+            f": {tags and '&& touch ' + tags}\n"
+            'exec "$@"\n'
         )
         self.wrapper = ["unshare", "--user", "--map-root-user", "--mount"]
         self.wrapper += ["sh", "-e", str(script)]
@@ -638,9 +640,8 @@ E: CURRENT_TAGS=:gpu-guest:
             self.skipTest(f"cannot run with devices by umockdev: {result.stderr.decode()}")
 
     def test_gpu(self):
-        self.assert_prints(self.lease("win10", input=WITH_GPU), "gpu-guest@win10.service")
-        self.assert_prints(self.lease("win10", input=domain(hostdev("slot='2'"))), "gpu-guest@win10.service")
-        self.assert_prints(self.lease("win10", input=domain(hostdev("slot='002'"))), "gpu-guest@win10.service")
+        for xml in WITH_GPU, domain(hostdev("slot='2'")), domain(hostdev("slot='002'")):
+            self.assert_prints(self.lease("win10", input=xml), "gpu-guest@win10.service")
 
     def test_definition(self):
         self.define("win10", WITH_GPU)
@@ -651,9 +652,15 @@ E: CURRENT_TAGS=:gpu-guest:
             WITHOUT_GPU,
             domain(),
             # the guest's address is that of the GPU, the host's is not
-            domain(f"<hostdev type='pci'><source><address {AUDIO}/></source><address type='pci' {GPU}/></hostdev>"),
+            domain(
+                f"<hostdev type='pci'><source><address {AUDIO}/></source>"
+                f"<address type='pci' {GPU}/></hostdev>"
+            ),
             domain(hostdev(GPU, "mode='subsystem' type='mdev' model='vfio-pci'")),
-            domain(f"<interface type='hostdev'><source><address type='pci' {GPU}/></source></interface>"),
+            domain(
+                "<interface type='hostdev'>"
+                f"<source><address type='pci' {GPU}/></source></interface>"
+            ),
             domain(hostdev("domain='1' bus='0' slot='2' function='0'")),
             domain(hostdev("bus='1' slot='2'")),
             domain(hostdev("slot='2' function='1'")),
