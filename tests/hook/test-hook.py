@@ -82,6 +82,7 @@ failing=" {failing} " text={text}
 for unit; do :; done
 case "$*" in
         *is-failed*) [ "${{failing#* $unit }}" != "$failing" ] ;;
+        show*{silent}) echo ;;
         show*) printf '%s\\n' "$text" ;;
         start*)
                 [ "${{failing#* $unit }}" != "$failing" ] ||
@@ -174,8 +175,8 @@ class Hook(Directory):
         self.run_hook("win10", "prepare", "begin", "-", stdin=None, input=b"<domain/>")
         self.assertEqual((self.dir / "stdin").read_text(), "<domain/>")
 
-    def failing(self, failing, text):
-        code = FAILING_SYSTEMCTL.format(failing=" ".join(failing), text=shlex.quote(text))
+    def failing(self, failing, text, silent="none"):
+        code = FAILING_SYSTEMCTL.format(failing=" ".join(failing), text=shlex.quote(text), silent=silent)
         self.behave("systemctl", code)
         result = self.run_hook("win10", "prepare", "begin", "-")
         self.assertEqual(result.returncode, 1)
@@ -214,6 +215,10 @@ class Hook(Directory):
     def test_two_steps_fail(self):
         lines = self.failing(["gpu-guest-seat.service", "gpu-guest-vfio.service"], "This.")
         self.assertEqual(lines, ["This.", "This."])
+        lines = self.failing(
+            ["gpu-guest-seat.service", "gpu-guest-vfio.service"], "This.", "gpu-guest-seat.service"
+        )
+        self.assertEqual(lines, ["This."])
 
     def test_step_says_nothing(self):
         for failing in ["gpu-guest-vfio.service"], []:
