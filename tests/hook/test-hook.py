@@ -176,7 +176,9 @@ class Hook(Directory):
         self.assertEqual((self.dir / "stdin").read_text(), "<domain/>")
 
     def failing(self, failing, text, silent="none"):
-        code = FAILING_SYSTEMCTL.format(failing=" ".join(failing), text=shlex.quote(text), silent=silent)
+        code = FAILING_SYSTEMCTL.format(
+            failing=" ".join(failing), text=shlex.quote(text), silent=silent
+        )
         self.behave("systemctl", code)
         result = self.run_hook("win10", "prepare", "begin", "-")
         self.assertEqual(result.returncode, 1)
