@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -178,6 +180,8 @@ static void start(const FakeManager *m, int fd, int parents_fd, bool listening) 
                 return;
         }
 
+        /* a test that fails must not leave us behind */
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (parents_fd >= 0)
                 close(parents_fd);
         if (listening)

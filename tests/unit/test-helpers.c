@@ -412,8 +412,11 @@ static void test_seat_refused(void) {
 }
 
 static void assert_returns(const FakeManager *m, int status, const char *calls) {
+        int r;
+
         listen_manager(m);
-        assert_int(run("desktop-return", NULL), status);
+        r = run("desktop-return", NULL);
+        assert_int_in(said, r, status);
         assert_calls(calls);
 }
 
