@@ -82,7 +82,7 @@ failing=" {failing} " text={text}
 for unit; do :; done
 case "$*" in
         *is-failed*) [ "${{failing#* $unit }}" != "$failing" ] ;;
-        show*{silent}) echo ;;
+        show*Result*) echo exit-code ;;
         show*) printf '%s\\n' "$text" ;;
         start*)
                 [ "${{failing#* $unit }}" != "$failing" ] ||
@@ -175,10 +175,8 @@ class Hook(Directory):
         self.run_hook("win10", "prepare", "begin", "-", stdin=None, input=b"<domain/>")
         self.assertEqual((self.dir / "stdin").read_text(), "<domain/>")
 
-    def failing(self, failing, text, silent="none"):
-        code = FAILING_SYSTEMCTL.format(
-            failing=" ".join(failing), text=shlex.quote(text), silent=silent
-        )
+    def failing(self, failing, text):
+        code = FAILING_SYSTEMCTL.format(failing=" ".join(failing), text=shlex.quote(text))
         self.behave("systemctl", code)
         result = self.run_hook("win10", "prepare", "begin", "-")
         self.assertEqual(result.returncode, 1)
@@ -190,44 +188,44 @@ class Hook(Directory):
 
     def test_check_fails(self):
         lines = self.failing(["gpu-guest-check.service"], "There is no IOMMU.")
-        self.assertEqual(lines, ["There is no IOMMU."])
+        self.assertEqual(lines, ["gpu-guest-check.service (exit-code): There is no IOMMU."])
         # the desktop was not touched, and only the check was asked
         self.assertEqual(
             self.calls()[1:],
             [
                 CHECK,
                 [b"systemctl", b"--quiet", b"is-failed", b"gpu-guest-check.service"],
-                [
-                    b"systemctl",
-                    b"show",
-                    b"--value",
-                    b"--property=StatusText",
-                    b"gpu-guest-check.service",
-                ],
+                *(
+                    [
+                        b"systemctl",
+                        b"show",
+                        b"--value",
+                        b"--property=" + wanted,
+                        b"gpu-guest-check.service",
+                    ]
+                    for wanted in (b"Result", b"StatusText")
+                ),
             ],
         )
 
     def test_step_fails(self):
         for step in "desktop", "seat", "audio", "vtcon", "vfio":
             with self.subTest(step=step):
-                lines = self.failing([f"gpu-guest-{step}.service"], f"{step}: 50% of $HOME\\n")
-                self.assertEqual(lines, [f"{step}: 50% of $HOME\\n"])
+                unit = f"gpu-guest-{step}.service"
+                lines = self.failing([unit], "50% of $HOME\\n")
+                self.assertEqual(lines, [f"{unit} (exit-code): 50% of $HOME\\n"])
                 self.assertEqual(self.calls()[1:4], [CHECK, RESET, START])
 
     def test_two_steps_fail(self):
-        lines = self.failing(["gpu-guest-seat.service", "gpu-guest-vfio.service"], "This.")
-        self.assertEqual(lines, ["This.", "This."])
-        lines = self.failing(
-            ["gpu-guest-seat.service", "gpu-guest-vfio.service"], "This.", "gpu-guest-seat.service"
-        )
-        self.assertEqual(lines, ["This."])
+        units = ["gpu-guest-seat.service", "gpu-guest-vfio.service"]
+        lines = self.failing(units, "This.")
+        self.assertEqual(lines, [f"{unit} (exit-code): This." for unit in units])
 
-    def test_step_says_nothing(self):
-        for failing in ["gpu-guest-vfio.service"], []:
-            with self.subTest(failing=failing):
-                lines = self.failing(failing, "")
-                self.assertEqual(len(lines), 1)
-                self.assertIn("dependency job for gpu-guest@win10.service", lines[0])
+    def test_no_step_failed(self):
+        """The lease itself did, or the transaction was refused."""
+        lines = self.failing([], "")
+        self.assertEqual(len(lines), 1)
+        self.assertIn("dependency job for gpu-guest@win10.service", lines[0])
 
     def test_release(self):
         result = self.run_hook("win10", "release", "end", "destroyed")
