@@ -313,7 +313,7 @@ class Lab:
             say(f"the system is {how or 'silent'}: {failed or 'no failed units'}")
         if self.ssh_output("systemctl is-active display-manager.service", timeout=60) == "active":
             poll(lambda: self.look() == "desktop", DESKTOP_TIMEOUT,
-                 "the desktop to appear (see: lab screen)")
+                 "the desktop to appear (see: lab screen)", interval=0.5)
 
     # monitor
 
