@@ -41,8 +41,9 @@ static const char help[] =
 static int remember(sd_bus *bus) {
         int r = unit_was_active(bus, UNIT_DISPLAY_MANAGER, JUST_STOPPED_MS);
 
-        if (r > 0)
-                r = record_write(RECORD_DESKTOP, UNIT_DISPLAY_MANAGER "\n");
+        if (r >= 0)
+                r = r > 0 ? record_write(RECORD_DESKTOP, UNIT_DISPLAY_MANAGER "\n")
+                          : record_remove(RECORD_DESKTOP);
         if (r < 0)
                 return log_error_errno(r, "Cannot note whether a display manager was running: %m");
         return 0;

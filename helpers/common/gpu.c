@@ -75,18 +75,6 @@ static long priority(struct udev_device *d) {
         return value ? strtol(value, NULL, 10) : 0;
 }
 
-/* Not udev's order, which is that of the paths: 0000:01:00.0 behind the bridge 0000:00:01.0 comes
- * before 0000:00:02.0 there. */
-static bool is_lower(const PciAddress *a, const PciAddress *b) {
-        if (a->domain != b->domain)
-                return a->domain < b->domain;
-        if (a->bus != b->bus)
-                return a->bus < b->bus;
-        if (a->slot != b->slot)
-                return a->slot < b->slot;
-        return a->function < b->function;
-}
-
 int gpu_find(struct udev *udev, char **ret_address) {
         _cleanup_(udev_enumerate_unrefp) struct udev_enumerate *e = NULL;
         _cleanup_(udev_device_unrefp) struct udev_device *best = NULL;
@@ -107,8 +95,11 @@ int gpu_find(struct udev *udev, char **ret_address) {
                 if (!d || !has_role(d, UDEV_ROLE_GPU) ||
                         pci_address_parse(udev_device_get_sysname(d), &a) < 0)
                         continue;
+                /* by address and not in udev's order, which is that of the paths: there
+                 * 0000:01:00.0, behind the bridge 0000:00:01.0, comes before 0000:00:02.0 */
                 if (best && (priority(d) < priority(best) ||
-                                    (priority(d) == priority(best) && is_lower(&best_address, &a))))
+                                    (priority(d) == priority(best) &&
+                                            pci_address_compare(&a, &best_address) > 0)))
                         continue;
 
                 udev_device_unrefp(&best);

@@ -51,7 +51,16 @@ const char *pci_address_format(const PciAddress *a, char buffer[static PCI_ADDRE
         return buffer;
 }
 
+int pci_address_compare(const PciAddress *a, const PciAddress *b) {
+        if (a->domain != b->domain)
+                return a->domain < b->domain ? -1 : 1;
+        if (a->bus != b->bus)
+                return a->bus - b->bus;
+        if (a->slot != b->slot)
+                return a->slot - b->slot;
+        return a->function - b->function;
+}
+
 bool pci_address_equal(const PciAddress *a, const PciAddress *b) {
-        return a->domain == b->domain && a->bus == b->bus && a->slot == b->slot &&
-               a->function == b->function;
+        return pci_address_compare(a, b) == 0;
 }

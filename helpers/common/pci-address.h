@@ -21,4 +21,7 @@ int pci_address_parse(const char *s, PciAddress *ret);
 /* Writes the kernel's notation into a buffer of PCI_ADDRESS_MAX bytes and returns it. */
 const char *pci_address_format(const PciAddress *a, char buffer[static PCI_ADDRESS_MAX]);
 
+/* Orders by domain, bus, slot and function: less than, equal to or greater than 0, as strcmp(3). */
+int pci_address_compare(const PciAddress *a, const PciAddress *b);
+
 bool pci_address_equal(const PciAddress *a, const PciAddress *b);

@@ -80,9 +80,31 @@ static void test_equal(void) {
         assert_true(!pci_address_equal(&a, &(PciAddress){1, 2, 3, 0}));
 }
 
+static void test_compare(void) {
+        /* each is lower than the next, whatever stands behind the place where they differ */
+        static const PciAddress sorted[] = {
+                {0, 0, 2, 0},
+                {0, 0, 2, 7},
+                {0, 0, 3, 1},
+                {0, 1, 0, 0},
+                {0, 0xff, 31, 7},
+                {0x10000, 0, 0, 0},
+                {0xffffffff, 0, 0, 0},
+        };
+        const size_t n = sizeof(sorted) / sizeof(*sorted);
+
+        for (size_t i = 0; i < n; i++)
+                for (size_t j = 0; j < n; j++) {
+                        int r = pci_address_compare(&sorted[i], &sorted[j]);
+
+                        assert_true((r < 0) == (i < j) && (r > 0) == (i > j));
+                }
+}
+
 int main(void) {
         test_good();
         test_bad();
         test_equal();
+        test_compare();
         return EXIT_SUCCESS;
 }
