@@ -41,9 +41,10 @@ static const char help[] =
 static int remember(sd_bus *bus) {
         int r = unit_was_active(bus, UNIT_DISPLAY_MANAGER, JUST_STOPPED_MS);
 
-        if (r >= 0)
-                r = r > 0 ? record_write(RECORD_DESKTOP, UNIT_DISPLAY_MANAGER "\n")
-                          : record_remove(RECORD_DESKTOP);
+        /* an earlier note stays: when a guest starts while the desktop is still on its way back, no
+         * display manager has run in between */
+        if (r > 0)
+                r = record_write(RECORD_DESKTOP, UNIT_DISPLAY_MANAGER "\n");
         if (r < 0)
                 return log_error_errno(r, "Cannot note whether a display manager was running: %m");
         return 0;
@@ -66,12 +67,29 @@ static const char *unit_to_start(sd_bus *bus) {
         return r == -ENOENT ? NULL : UNIT_DISPLAY_MANAGER;
 }
 
+/* Has somebody asked for what the desktop would contradict? The machine may be going down, or to
+ * rescue mode, or the next guest has started already, whose hand-over waits for us to end. */
+static bool is_unwelcome(sd_bus *bus) {
+        static const char *const others[] = {UNIT_ANCHOR, UNIT_RESCUE, UNIT_EMERGENCY};
+        _cleanup_free_ char *state = NULL;
+
+        if (manager_get_state(bus, &state) >= 0 && strcmp(state, "stopping") == 0)
+                return true;
+
+        for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+                if (unit_start_is_queued(bus, others[i]) > 0) {
+                        log_info("The desktop stays away: %s is to start.", others[i]);
+                        return true;
+                }
+        return false;
+}
+
 static int bring_back(sd_bus *bus) {
-        _cleanup_free_ char *state = NULL, *reason = NULL;
+        _cleanup_free_ char *reason = NULL;
         const char *unit;
         int r;
 
-        if (manager_get_state(bus, &state) >= 0 && strcmp(state, "stopping") == 0)
+        if (is_unwelcome(bus))
                 return 0;
         unit = unit_to_start(bus);
         if (!unit) {
@@ -90,6 +108,10 @@ static int bring_back(sd_bus *bus) {
                         r, "Cannot start %s again: %s", unit, reason ?: strerror(-r));
 
         log_progress("The desktop comes back (%s).", unit);
+        r = record_remove(RECORD_DESKTOP);
+        if (r < 0)
+                log_warning_errno(
+                        r, "Cannot remove " RUNTIME_DIR "/" RECORD_DESKTOP ", ignoring: %m");
         return 0;
 }
 
@@ -99,13 +121,7 @@ static int run(void) {
 
         if (r < 0)
                 return log_error_errno(r, "Cannot connect to the system bus: %m");
-        if (arg_remember)
-                return remember(bus);
-
-        r = bring_back(bus);
-        if (r >= 0)
-                (void)record_remove(RECORD_DESKTOP);
-        return r;
+        return arg_remember ? remember(bus) : bring_back(bus);
 }
 
 int main(int argc, char *argv[]) {

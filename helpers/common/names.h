@@ -48,9 +48,13 @@
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_MANAGER "org.freedesktop.systemd1.Manager"
 #define SYSTEMD_UNIT "org.freedesktop.systemd1.Unit"
+#define SYSTEMD_JOB "org.freedesktop.systemd1.Job"
 #define SEAT_NAME "seat0"
 #define UNIT_GRAPHICAL "graphical.target"
 #define UNIT_DISPLAY_MANAGER "display-manager.service"
+#define UNIT_ANCHOR "gpu-guest-desktop.service"
+#define UNIT_RESCUE "rescue.target"
+#define UNIT_EMERGENCY "emergency.target"
 #define UNIT_LEASE_PREFIX "gpu-guest@"
 #define UNIT_LEASE_SUFFIX ".service"
 

@@ -71,6 +71,36 @@ int unit_was_active(sd_bus *bus, const char *unit, unsigned within_ms) {
         return left_us > 0 && left_us / 1000 + within_ms >= clock_now_ms();
 }
 
+int unit_start_is_queued(sd_bus *bus, const char *unit) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *path = NULL, *type = NULL, *state = NULL;
+        const char *job;
+        uint32_t id;
+        int r;
+
+        r = unit_get_path(bus, unit, &path);
+        if (r < 0)
+                return r;
+        r = sd_bus_get_property(
+                bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT, "Job", NULL, &reply, "(uo)");
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "(uo)", &id, &job);
+        if (r < 0)
+                return r;
+        if (id == 0)
+                return 0;
+
+        r = sd_bus_get_property_string(
+                bus, SYSTEMD_SERVICE, job, SYSTEMD_JOB, "JobType", NULL, &type);
+        if (r >= 0)
+                r = sd_bus_get_property_string(
+                        bus, SYSTEMD_SERVICE, job, SYSTEMD_JOB, "State", NULL, &state);
+        if (r < 0)
+                return 0; /* it is done */
+        return strcmp(state, "waiting") == 0 &&
+               (strcmp(type, "start") == 0 || strcmp(type, "restart") == 0);
+}
+
 int unit_reset_failed(sd_bus *bus, const char *unit) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         int r = sd_bus_call_method(bus, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER,
@@ -84,7 +114,7 @@ int unit_reset_failed(sd_bus *bus, const char *unit) {
 int unit_queue_start(sd_bus *bus, const char *unit, char **ret_reason) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         int r = sd_bus_call_method(bus, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER, "StartUnit",
-                &error, NULL, "ss", unit, "fail");
+                &error, NULL, "ss", unit, "replace");
 
         if (r < 0 && ret_reason)
                 *ret_reason = error.message ? strdup(error.message) : NULL;

@@ -19,7 +19,12 @@ int unit_was_active(sd_bus *bus, const char *unit, unsigned within_ms);
 /* Forgets that the unit failed, and how often it was started lately. Not loaded is success. */
 int unit_reset_failed(sd_bus *bus, const char *unit);
 
-/* Queues a start of the unit and does not wait for it. A queued job that it contradicts wins.
- * Returns 0 or a negative errno; *ret_reason, if not NULL, is the manager's own explanation, the
- * caller's to free. */
+/* Is a start of the unit queued that has not begun? (The job of a start that has failed is still
+ * there, and under way, while the unit's ExecStopPost= runs.) Returns 1, 0, or a negative errno. */
+int unit_start_is_queued(sd_bus *bus, const char *unit);
+
+/* Queues a start of the unit and does not wait for it. Queued jobs that it contradicts are dropped.
+ * (The mode "fail" would not do: it lets a start go ahead beside the queued start of a unit that
+ * has a Conflicts= on it.) Returns 0 or a negative errno; *ret_reason, if not NULL, is the
+ * manager's own explanation, the caller's to free. */
 int unit_queue_start(sd_bus *bus, const char *unit, char **ret_reason);

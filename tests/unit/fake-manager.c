@@ -16,6 +16,7 @@
 #include "test.h"
 
 #define UNIT_PATH SYSTEMD_PATH "/unit/display_2dmanager_2eservice"
+#define JOB_PATH SYSTEMD_PATH "/job/1"
 
 static pid_t child = -1;
 static int calls_fd = -1; /* a memfd that both processes write and read */
@@ -49,6 +50,23 @@ static int get_inactive_since(sd_bus *bus, const char *path, const char *interfa
         return sd_bus_message_append(reply, "t", ((FakeManager *)userdata)->inactive_since_us);
 }
 
+static int get_job(sd_bus *bus, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        bool has_job = ((FakeManager *)userdata)->job_type;
+
+        return sd_bus_message_append(reply, "(uo)", (uint32_t)has_job, has_job ? JOB_PATH : "/");
+}
+
+static int get_job_type(sd_bus *bus, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return get_string(reply, error, ((FakeManager *)userdata)->job_type);
+}
+
+static int get_job_state(sd_bus *bus, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return get_string(reply, error, ((FakeManager *)userdata)->job_state);
+}
+
 static int get_default_target(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *target = ((FakeManager *)userdata)->default_target;
 
@@ -71,8 +89,7 @@ static int start_unit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         r = note("StartUnit", arguments);
         if (r < 0)
                 return r;
-        return reason ? fail(error, reason)
-                      : sd_bus_reply_method_return(m, "o", SYSTEMD_PATH "/job/1");
+        return reason ? fail(error, reason) : sd_bus_reply_method_return(m, "o", JOB_PATH);
 }
 
 static int one_string(
@@ -113,6 +130,14 @@ static const sd_bus_vtable unit_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("ActiveState", "s", get_active_state, 0, 0),
         SD_BUS_PROPERTY("InactiveEnterTimestampMonotonic", "t", get_inactive_since, 0, 0),
+        SD_BUS_PROPERTY("Job", "(uo)", get_job, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
+static const sd_bus_vtable job_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("JobType", "s", get_job_type, 0, 0),
+        SD_BUS_PROPERTY("State", "s", get_job_state, 0, 0),
         SD_BUS_VTABLE_END,
 };
 
@@ -140,6 +165,7 @@ static void serve(int fd, FakeManager *m) {
         } objects[] = {
                 {SYSTEMD_PATH, SYSTEMD_MANAGER, manager_vtable},
                 {UNIT_PATH, SYSTEMD_UNIT, unit_vtable},
+                {JOB_PATH, SYSTEMD_JOB, job_vtable},
                 {LOGIND_PATH, LOGIND_MANAGER, logind_vtable},
                 {"/org/freedesktop/DBus", "org.freedesktop.DBus", bus_vtable},
         };

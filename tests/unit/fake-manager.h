@@ -14,6 +14,8 @@ typedef struct FakeManager {
         const char *default_target;
         const char *active_state; /* of the display manager, the only unit there is */
         uint64_t inactive_since_us;
+        const char *job_type; /* of every unit's job; NULL: none has one */
+        const char *job_state;
         const char *start_error; /* NULL: StartUnit() succeeds */
         const char *reset_error;
         const char *terminate_error;

@@ -426,14 +426,14 @@ static void test_desktop_by_default(void) {
         mock_clear();
         assert_returns(
                 &(FakeManager){.system_state = "running", .default_target = "graphical.target"}, 0,
-                RESET "StartUnit graphical.target fail\n");
+                RESET "StartUnit graphical.target replace\n");
         assert_said("The desktop comes back (graphical.target).");
 
         /* also while the machine boots, and where systemd does not say */
         assert_returns(
                 &(FakeManager){.system_state = "starting", .default_target = "graphical.target"}, 0,
-                RESET "StartUnit graphical.target fail\n");
-        assert_returns(&(FakeManager){}, 0, RESET "StartUnit graphical.target fail\n");
+                RESET "StartUnit graphical.target replace\n");
+        assert_returns(&(FakeManager){}, 0, RESET "StartUnit graphical.target replace\n");
 }
 
 static void test_desktop_by_record(void) {
@@ -445,7 +445,7 @@ static void test_desktop_by_record(void) {
         assert_said("No desktop was running");
 
         file_write(RECORD(RECORD_DESKTOP), "display-manager.service\n");
-        assert_returns(&m, 0, RESET "StartUnit display-manager.service fail\n");
+        assert_returns(&m, 0, RESET "StartUnit display-manager.service replace\n");
         assert_record(RECORD(RECORD_DESKTOP), NULL);
 }
 
@@ -454,6 +454,24 @@ static void test_desktop_stays_away(void) {
         assert_returns(
                 &(FakeManager){.system_state = "stopping", .default_target = "graphical.target"}, 0,
                 "");
+        assert_str(said, "");
+
+        /* the next guest's hand-over waits for us; what is remembered will be needed after it */
+        file_write(RECORD(RECORD_DESKTOP), "display-manager.service\n");
+        assert_returns(&(FakeManager){.system_state = "running",
+                               .default_target = "graphical.target",
+                               .job_type = "start",
+                               .job_state = "waiting"},
+                0, "");
+        assert_said("The desktop stays away: gpu-guest-desktop.service is to start.");
+        assert_record(RECORD(RECORD_DESKTOP), "display-manager.service\n");
+
+        /* our own start, which has failed */
+        assert_returns(&(FakeManager){.system_state = "running",
+                               .default_target = "graphical.target",
+                               .job_type = "start",
+                               .job_state = "running"},
+                0, RESET "StartUnit graphical.target replace\n");
 }
 
 static void test_desktop_fails(void) {
@@ -463,7 +481,7 @@ static void test_desktop_fails(void) {
                                .default_target = "graphical.target",
                                .reset_error = SD_BUS_ERROR_ACCESS_DENIED,
                                .start_error = SD_BUS_ERROR_FAILED},
-                1, RESET "StartUnit graphical.target fail\n");
+                1, RESET "StartUnit graphical.target replace\n");
         assert_said("Cannot start graphical.target again: This is the reason.");
         assert_record(RECORD(RECORD_DESKTOP), "display-manager.service\n");
 

@@ -103,13 +103,32 @@ static void test_queue_start(void) {
         assert_int(unit_queue_start(bus, "graphical.target", &reason), 0);
         assert_str(reason, NULL);
         assert_int(unit_queue_start(bus, "graphical.target", NULL), 0);
-        assert_calls(bus, "StartUnit graphical.target fail\nStartUnit graphical.target fail\n");
+        assert_calls(
+                bus, "StartUnit graphical.target replace\nStartUnit graphical.target replace\n");
 
         bus = fake_manager_connect(&(FakeManager){.start_error = SD_BUS_ERROR_FAILED});
         assert_true(unit_queue_start(bus, "graphical.target", NULL) < 0);
         assert_true(unit_queue_start(bus, "graphical.target", &reason) < 0);
         assert_str(reason, "This is the reason.");
-        assert_calls(bus, "StartUnit graphical.target fail\nStartUnit graphical.target fail\n");
+        assert_calls(
+                bus, "StartUnit graphical.target replace\nStartUnit graphical.target replace\n");
+}
+
+static void assert_start_is_queued(const char *type, const char *state, int expected) {
+        sd_bus *bus = fake_manager_connect(&(FakeManager){.job_type = type, .job_state = state});
+
+        assert_int_in(type, unit_start_is_queued(bus, UNIT_ANCHOR), expected);
+        assert_calls(bus, "");
+}
+
+static void test_start_is_queued(void) {
+        assert_start_is_queued(NULL, NULL, 0);
+        assert_start_is_queued("start", "waiting", 1);
+        assert_start_is_queued("restart", "waiting", 1);
+        assert_start_is_queued("start", "running", 0);
+        assert_start_is_queued("stop", "waiting", 0);
+        assert_start_is_queued("stop", "running", 0);
+        assert_start_is_queued("start", NULL, 0); /* done by the time we ask for it */
 }
 
 int main(void) {
@@ -119,5 +138,6 @@ int main(void) {
         test_was_active_error();
         test_reset_failed();
         test_queue_start();
+        test_start_is_queued();
         return 0;
 }
