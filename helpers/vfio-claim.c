@@ -4,7 +4,7 @@
  *
  * 1. find the GPU (udev) and see that it can be given away at all: an IOMMU group in which no
  *    other device is bound to a driver of the host, and a vfio-pci to give it to
- * 2. write down which driver had it
+ * 2. have vfio-pci loaded, and write down which driver had the GPU
  * 3. unbind that driver; what user space still has open is cut off by the kernel
  *    (drm_dev_unplug()), so the steps before this one have seen to it that nobody has
  * 4. unload the driver's module; a refusal changes nothing for the guest
@@ -154,14 +154,22 @@ static int unbind_driver(int fd, const Binding *now) {
         return 0;
 }
 
+/* The unit has systemd load it while the desktop stops. A helper that is run by hand, or that comes
+ * too early, does it itself, and in any case before the card loses its driver. */
+static int load_vfio_pci(void) {
+        int r = module_load(DRIVER_VFIO_PCI);
+
+        if (r < 0)
+                return log_error_errno(r, "Cannot load the vfio-pci driver: %m");
+        return 0;
+}
+
 static int bind_vfio(int fd, const char *gpu, const char *group) {
         int r = pci_set_driver_override(fd, DRIVER_VFIO_PCI);
 
         if (r < 0)
                 return log_error_errno(r, "Cannot reserve the graphics card for vfio-pci: %m");
         r = pci_bind(fd, gpu, DRIVER_VFIO_PCI);
-        if (r == -ENOENT)
-                return log_error_errno(r, "The vfio-pci driver is not loaded.");
         if (r < 0)
                 return log_error_errno(r, "vfio-pci does not take the graphics card: %m");
         r = vfio_group_check_node(group);
@@ -184,6 +192,9 @@ static int claim(int fd, const char *gpu, const char *group) {
         }
 
         r = check_group(fd, gpu, group, NULL);
+        if (r < 0)
+                return r;
+        r = load_vfio_pci();
         if (r < 0)
                 return r;
         r = remember(&now);

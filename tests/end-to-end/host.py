@@ -91,7 +91,7 @@ class Host:
     def journal(self, *units: str) -> str:
         """What our units have said since the snapshot that the test began with."""
         match = " ".join(f"-u {shlex.quote(u)}" for u in units or ("gpu-guest*",))
-        return self.run(f"journalctl -b --no-pager -o cat {match}")
+        return self.run(f"journalctl -b --no-pager -o cat {match} 2>/dev/null || :")
 
     def kernel_trouble(self) -> str:
         """Warnings and worse in the kernel's log."""
@@ -129,6 +129,7 @@ class Host:
         state = self.state()
         expected = {
             "driver": "vfio-pci", "override": "vfio-pci", "audio_driver": "none",
+            "group_drivers": "vfio-pci", "group_node": "yes",
             "card_node": "no", "framebuffer_console": "none", "module": "not loaded",
             "graphical_sessions": "", "x_on_gpu": "no",
             "steps": " ".join(sorted(STEPS)), "failed": "",

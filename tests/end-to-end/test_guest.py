@@ -36,7 +36,7 @@ def test_guest_gets_the_gpu_and_the_host_gets_it_back(host, end):
 
 
 def test_again_and_again(host):
-    for _ in range(3):
+    for _ in range(2):
         host.run("virsh start painter")
         host.assert_guest_has_gpu("painter")
         host.run("virsh destroy painter")
@@ -93,16 +93,5 @@ def test_sleep_is_refused_in_the_domains_name(host):
     assert refused.returncode != 0
     assert "painter" in refused.stdout + refused.stderr
     host.assert_guest_has_gpu("painter")
-    host.run("virsh destroy painter")
-    host.assert_has_gpu()
-
-
-def test_whole_group_is_with_the_guest(host):
-    host.run("virsh start painter")
-    group = host.state()["group"]
-    drivers = host.run(f"for d in /sys/kernel/iommu_groups/{group}/devices/*; do "
-                       "readlink $d/driver || echo none; done | xargs -n1 basename | sort -u")
-    assert drivers == "vfio-pci"
-    assert host.run(f"stat -c %F /dev/vfio/{group}") == "character special file"
     host.run("virsh destroy painter")
     host.assert_has_gpu()

@@ -4,8 +4,10 @@
 import re
 import time
 
-# what a host that is not busy with a guest takes longer by, from one time to the next
-SPREAD = 10
+from host import KERNEL_TROUBLE
+
+# how much longer than another time a host under emulation may take
+SPREAD = 15
 
 
 def wait_off(host, timeout=240):
@@ -26,23 +28,19 @@ def time_power_off(host):
 
 
 def test_power_off_with_a_guest(host):
-    host.run("virsh start painter")
-    host.assert_guest_has_gpu("painter")
-    start = time.monotonic()
-    host.run("virsh shutdown painter")
-    host.wait("! virsh domstate painter | grep -q running")
-    guest = time.monotonic() - start
-    host.assert_has_gpu()
+    """As fast as with a guest that does not have the GPU, which the host has to shut down as well."""
+    host.run("virsh start plain")
     without, _ = time_power_off(host)
 
     host.lab("load", "desktop")
     host.run("virsh start painter")
     host.assert_guest_has_gpu("painter")
-    with_guest, console = time_power_off(host)
+    with_gpu, console = time_power_off(host)
 
-    print(f"power-off: {without:.1f} s, with a guest {with_guest:.1f} s, guest alone {guest:.1f} s")
+    print(f"power-off with a guest: {without:.1f} s, and with the GPU at it: {with_gpu:.1f} s")
     assert not re.search(r"\[FAILED\]|[Tt]imed out|stop job is running|Failed to", console)
-    assert with_guest < without + guest + SPREAD
+    assert not re.search(KERNEL_TROUBLE, console)
+    assert with_gpu < without + SPREAD
     host.lab("load", "desktop")
 
 
@@ -83,5 +81,8 @@ def test_boot_with_an_autostart_domain_that_fails(host):
     host.run("virsh dumpxml painter | sed 's|images/painter|images/missing|' > /tmp/p.xml && "
              "virsh define /tmp/p.xml && virsh autostart painter")
     host.lab("reboot", "--root", host.bundle, timeout=900)
+    host.wait_look("desktop")
+    # logind's scope of a login that the display manager was in the middle of when it was stopped
+    host.run("systemctl reset-failed 'session-*.scope' 2>/dev/null || :")
     host.assert_has_gpu()
     assert "Taking the graphics card from i915." in host.journal("gpu-guest-vfio.service")
