@@ -55,5 +55,5 @@ echo "steps=$(units --state=active 'gpu-guest-*.service' | sed 's/gpu-guest-\([a
 echo "leases=$(units --state=active 'gpu-guest@*.service' | sed 's/gpu-guest@\([^ ]*\).service/\1/g')"
 echo "failed=$(units --state=failed)"
 echo "inhibitors=$(systemd-inhibit --list --no-legend | sed -n 's/^Guest \([^ ]*\).*sleep.*block.*/\1/p' | sort | tr '\n' ' ' | sed 's/ $//')"
-echo "group_drivers=$(for d in $gpu/iommu_group/devices/*; do driver_of "$d"; done | sort -u)"
+echo "group_drivers=$(for d in "$gpu"/iommu_group/devices/*; do driver_of "$d"; done | sort -u)"
 echo "group_node=$(yes_no test -c "/dev/vfio/$(basename "$(readlink $gpu/iommu_group)")")"
