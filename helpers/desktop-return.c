@@ -8,8 +8,8 @@
  * without a desktop gets none.
  *
  * The start is only queued: this runs while the first step is being stopped, and the display
- * manager is ordered after that. While the machine goes down, or where somebody has asked for
- * something else (rescue.target), the desktop stays away.
+ * manager is ordered after that. Where somebody has asked for something else meanwhile (the machine
+ * to go down, rescue.target, the next guest) the desktop stays away.
  */
 
 #include <errno.h>

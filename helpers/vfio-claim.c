@@ -5,8 +5,8 @@
  * 1. find the GPU (udev) and see that it can be given away at all: an IOMMU group in which no
  *    other device is bound to a driver of the host, and a vfio-pci to give it to
  * 2. have vfio-pci loaded, and write down which driver had the GPU
- * 3. unbind that driver; what user space still has open is cut off by the kernel
- *    (drm_dev_unplug()), so the steps before this one have seen to it that nobody has
+ * 3. unbind that driver; the sessions on the seat have ended by then, and what user space still
+ *    has open the kernel cuts off (drm_dev_unplug())
  * 4. unload the driver's module; a refusal changes nothing for the guest
  * 5. bind vfio-pci by driver_override, which also takes the firmware's framebuffer off the GPU
  *    (vfio_pci_vga_init() in drivers/vfio/pci/vfio_pci_core.c)
