@@ -6,13 +6,15 @@ GPU_GUEST_BUNDLE names the tree (what `meson install --destdir` made).
 """
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("host")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lab"))
+pytest.register_assert_rewrite("lablib.host")
 
-from host import Host, SESSION  # noqa: E402
+from lablib.host import Host, SESSION  # noqa: E402
 
 SNAPSHOT = "desktop"
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from host import HOOK
+from lablib.host import HOOK
 
 
 def shut_down_inside(host):

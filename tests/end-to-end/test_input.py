@@ -5,7 +5,7 @@ or a person could really bring about."""
 
 import pytest
 
-from host import HOOK
+from lablib.host import HOOK
 
 NAMES = ["--help", "a b", "../../x", ";reboot", "$(reboot)", "%i", "-", "ä ö ü", "x" * 200, "ü" * 200]
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Domains other than the one that has the GPU."""
 
-from host import HOOK, SESSION
+from lablib.host import HOOK, SESSION
 
 
 def define_second(host):

@@ -4,7 +4,7 @@
 import re
 import time
 
-from host import KERNEL_TROUBLE
+from lablib.host import KERNEL_TROUBLE
 
 # how much longer than another time a host under emulation may take
 SPREAD = 15

@@ -3,7 +3,7 @@
 
 import pytest
 
-from host import SESSION, STEPS
+from lablib.host import SESSION, STEPS
 
 # The anchor's start cannot fail, so it is not among them
 FAILING = [step for step in STEPS if step != "desktop"]

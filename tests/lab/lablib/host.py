@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-LAB = Path(__file__).resolve().parent.parent / "lab" / "lab"
+LAB = Path(__file__).resolve().parent.parent / "lab"
 STATE = (Path(__file__).resolve().parent / "state.sh").read_text(encoding="utf-8")
 
 HOOK = "/etc/libvirt/hooks/qemu.d/gpu-guest"
@@ -14,6 +14,15 @@ GPU = "0000:00:02.0"
 AUDIO = "0000:00:1b.0"
 SESSION = "loginctl list-sessions --no-legend | grep seat0"
 STEPS = ("desktop", "seat", "audio", "vtcon", "vfio")
+
+# The state when everything is the host's, and what is added to it where there is a desktop
+BACK = {
+    "driver": "i915", "override": "(null)", "audio_driver": "snd_hda_intel",
+    "audio_depends_on_gpu": "yes", "card_node": "yes", "framebuffer_console": "bound",
+    "module": "loaded", "records": "", "steps": "", "leases": "", "failed": "",
+    "inhibitors": "", "vfio_users": "",
+}
+BACK_DESKTOP = {"graphical_sessions": "x11", "x_on_gpu": "yes"}
 
 # What the kernel says when something is wrong, and never otherwise
 KERNEL_TROUBLE = r"WARNING:|BUG:|Oops|cut here|Call Trace|general protection|blocked for more than|use-after-free"
@@ -113,14 +122,7 @@ class Host:
         self.wait("systemctl is-system-running | grep -qxE 'running|degraded'")
         self.wait("grep -q HDA /proc/asound/cards")
         state = self.state()
-        expected = {
-            "driver": "i915", "override": "(null)", "audio_driver": "snd_hda_intel",
-            "audio_depends_on_gpu": "yes", "card_node": "yes", "framebuffer_console": "bound",
-            "module": "loaded", "records": "", "steps": "", "leases": "", "failed": "",
-            "inhibitors": "", "vfio_users": "",
-        }
-        if desktop:
-            expected |= {"graphical_sessions": "x11", "x_on_gpu": "yes"}
+        expected = BACK | (BACK_DESKTOP if desktop else {})
         assert {k: state[k] for k in expected} == expected
 
     def assert_guest_has_gpu(self, *domains: str, look: str = "guest") -> None:
