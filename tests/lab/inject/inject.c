@@ -12,7 +12,8 @@
  * A program in another directory than the helpers', as "sh" of a unit, is left alone. The count is
  * shared with what the helper forks, for it may leave a write to a child.
  *
- *   GPU_GUEST_INJECT=log       append a line for each call to GPU_GUEST_INJECT_LOG
+ *   GPU_GUEST_INJECT=log       append a line for each call to GPU_GUEST_INJECT_LOG, in
+ * tab-separated fields: GPU_GUEST_INJECT_UNIT, command line, N, call, path, value
  *   GPU_GUEST_INJECT=N:WHAT    the N-th call: kill-before, kill-after (SIGKILL for the helper, and
  * for the child that called), or the name of the error that it returns GPU_GUEST_INJECT_FOR only in
  * a helper that was started by this command line, e.g. "audio-unbind --restore"
@@ -131,13 +132,14 @@ static void __attribute__((constructor)) begin(void) {
 }
 
 static void log_call(unsigned n, const char *call, const char *path, const char *value) {
-        const char *log = getenv("GPU_GUEST_INJECT_LOG");
+        const char *log = getenv("GPU_GUEST_INJECT_LOG"), *unit = getenv("GPU_GUEST_INJECT_UNIT");
         char command[512], line[2048];
 
         if (!log)
                 return;
         read_command_line(command, sizeof(command));
-        snprintf(line, sizeof(line), "%s\t%u\t%s\t%s\t%s\n", command, n, call, path, value);
+        snprintf(line, sizeof(line), "%s\t%s\t%u\t%s\t%s\t%s\n", unit ?: "-", command, n, call,
+                path, value);
         append(log, line);
 }
 

@@ -70,6 +70,10 @@ class Host:
         self.run(f"mkdir -p {shlex.quote(str(Path(path).parent))} && "
                  f"printf %s {shlex.quote(text)} > {shlex.quote(path)}")
 
+    def copy(self, target: str, *paths: Path) -> None:
+        """Copy files into a directory of the host."""
+        self.lab("copy", *map(str, paths), target)
+
     def wait(self, command: str, timeout: float = 60) -> str:
         """Ask until a command succeeds; gives its output."""
         deadline = time.monotonic() + timeout

@@ -145,15 +145,17 @@ class Lab:
 
     # power
 
-    def create(self, release: str, append: str, root: Optional[Path]) -> None:
-        """A new disk on top of the release's image, and the first boot from it."""
+    def create(self, release: str, append: str, root: Optional[Path], devices: List[str]) -> None:
+        """A new disk on top of the release's image, and the first boot from it; devices are what the
+        machine has beside its own."""
         if self.pid():
             raise LabError(f"lab '{self.name}' is up already (lab reboot, or lab down first)")
         for path in self.dir.iterdir():
             path.unlink()
         built = image.build(release, Lab.images_in_use())
         run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", built.disk, self.disk)
-        self.boot({"release": release, "image": str(built.disk.parent), "append": append}, root)
+        self.boot({"release": release, "image": str(built.disk.parent), "append": append,
+                   "devices": devices}, root)
 
     def boot(self, state: dict, root: Optional[Path]) -> None:
         """Boot the disk with a payload."""
@@ -180,12 +182,15 @@ class Lab:
         cpu = (["-accel", "kvm", "-cpu", "host"] if have_kvm() else
                # More than one CPU, and QEMU's emulation trips over code that patches itself
                ["-accel", "tcg,tb-size=512", "-cpu", "qemu64,+rdrand,+rdseed"])
+        devices = state.get("devices", [])
+        # for a second function beside it; a function of its own is all that a PC's VGA has
+        vga = "VGA,bus=pcie.0,addr=02.0" + (",multifunction=on" if devices else "")
         command = [
             QEMU, "-name", f"lab-{self.name}", "-nodefaults", "-no-user-config",
             "-M", "q35,kernel-irqchip=split", *cpu, "-smp", "1", "-m", str(MEMORY),
             "-rtc", "base=utc", "-display", "none",
             "-device", "intel-iommu,intremap=on,caching-mode=on",
-            "-vga", "none", "-device", "VGA,bus=pcie.0,addr=02.0",
+            "-vga", "none", "-device", vga,
             "-audiodev", "none,id=audio", "-device", "ich9-intel-hda,addr=1b.0",
             "-device", "hda-duplex,audiodev=audio",
             "-blockdev", "driver=qcow2,node-name=disk,cache.no-flush=on,discard=unmap,"
@@ -199,6 +204,8 @@ class Lab:
             "-append", " ".join(filter(None, [APPEND, state["append"]])),
             "-daemonize", "-pidfile", str(self.dir / "pid"),
         ]
+        for device in devices:
+            command += ["-device", device]
         return command + (["-loadvm", snapshot] if snapshot else [])
 
     def power_off(self) -> None:

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Has the host got everything back? The same question after every fault."""
+
+import subprocess
+import time
+from typing import List, Optional
+
+from ..host import BACK, BACK_DESKTOP, Host
+
+# how long the way back may take, on an emulated machine that shares its core
+PATIENCE = 180
+PAUSE = 0.5
+
+WANTED = BACK | BACK_DESKTOP | {"cards": "card0", "jobs": "", "sound": "yes"}
+OURS = "gpu-guest"
+
+
+def is_ours(unit: str) -> bool:
+    """Whether a unit is one of gpu-guest's own, which may have failed."""
+    return unit.startswith((f"{OURS}-", f"{OURS}@", f"{OURS}."))
+
+
+def differences(host: Host, failed: str = "") -> List[str]:
+    """What is not as it should be; failed names units of others that may have failed."""
+    look = host.lab("look").stdout.strip()
+    problems = [] if look == "desktop" else [f"the monitor shows {look}"]
+    state = host.state()
+    state["failed"] = " ".join(unit for unit in state["failed"].split()
+                               if not is_ours(unit) and unit not in failed.split())
+    return problems + [f"{key} is '{state[key]}', not '{wanted}'"
+                       for key, wanted in WANTED.items() if state[key] != wanted]
+
+
+def until_back(host: Host, failed: str = "", patience: float = PATIENCE) -> List[str]:
+    """Look until everything is back; what is still missing when patience ends."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            problems = differences(host, failed)
+        except (AssertionError, subprocess.TimeoutExpired, ValueError) as e:
+            problems = [f"the host does not answer: {e}"]
+        if not problems or time.monotonic() > deadline:
+            return problems
+        time.sleep(PAUSE)
+
+
+def again(host: Host) -> List[str]:
+    """What keeps another hand-over from beginning, and what the kernel complained about."""
+    problems = []
+    trouble = host.kernel_trouble()
+    if trouble:
+        problems.append(f"the kernel says: {trouble}")
+    result = host.call("systemctl reset-failed 'gpu-guest*' 2>/dev/null; "
+                       "systemctl start gpu-guest-check.service")
+    if result.returncode != 0:
+        problems.append("no new hand-over is possible: "
+                        + host.journal("gpu-guest-check.service").rpartition("\n")[2])
+    return problems
+
+
+def console_trouble(text: str) -> Optional[str]:
+    """What a boot's or shutdown's console shows when something went wrong."""
+    bad = ("[FAILED]", "imed out", "stop job is running")
+    return next((line.strip() for line in text.splitlines() if any(b in line for b in bad)), None)

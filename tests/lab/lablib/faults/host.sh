@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=sh disable=SC2034
+# What the shell of faults.toml can use on the host.
+run=/run/lab-faults
+hold=/usr/local/lib/lab-faults/hold
+hook=/etc/libvirt/hooks/qemu.d/gpu-guest
+gpu=/sys/bus/pci/devices/0000:00:02.0
+
+# until COMMAND...: asks until it succeeds, two minutes at most
+until_() {
+	tries=0
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries + 1))
+		if [ $tries -gt 600 ]; then
+			echo "not within two minutes: $*" >&2
+			return 1
+		fi
+		sleep 0.2
+	done
+}
+
+# no step is up, on its way, or asked for
+is_idle() {
+	! systemctl list-units --plain --no-legend --state=active,activating,deactivating,reloading \
+		'gpu-guest-*' 'gpu-guest@*' 'gpu-guest.target' | grep -q . &&
+		! systemctl list-jobs --plain --no-legend | grep -q gpu-guest
+}
+
+until_idle() {
+	until_ is_idle
+}
+
+is_off() {
+	! virsh list --name | grep -qx "$1"
+}
+
+destroy_all() {
+	virsh list --name | while read -r domain; do
+		[ -z "$domain" ] || virsh destroy "$domain"
+	done
+}
+
+# another domain that wants the GPU
+define_second() {
+	virsh dumpxml painter >$run/painter.xml
+	sed -e '/<uuid>/d' -e 's/<name>painter/&2/' -e 's/painter-serial/painter2-serial/' \
+		$run/painter.xml >$run/painter2.xml
+	virsh define $run/painter2.xml
+}
+
+# drop_in UNIT LINE...: changes how a unit is run
+drop_in() {
+	mkdir -p "/run/systemd/system/$1.d"
+	unit=$1
+	shift
+	printf '%s\n' '[Service]' "$@" >"/run/systemd/system/$unit.d/fault.conf"
+	systemctl daemon-reload
+}
+
+# background COMMAND...: for what waits until the hand-over goes on; its words go to the journal
+background() {
+	systemd-run --quiet --collect --unit="lab-fault-$$" "$@"
+}
+
+# login_on_tty COMMAND: the user lab logs in on tty2, and the login shell becomes COMMAND
+login_on_tty() {
+	# shellcheck disable=SC2016 # for the user's shell
+	printf '[ "$(tty)" != /dev/tty2 ] || exec %s\n' "$1" >>/home/lab/.profile
+	drop_in getty@tty2.service 'ExecStart=' \
+		'ExecStart=-/sbin/agetty --autologin lab --noclear %I linux' 'Type=simple' 'Restart=no'
+	systemctl start getty@tty2.service
+}
+
+# user_run COMMAND...: a service of the user manager of lab
+user_run() {
+	systemd-run --quiet --user --machine=lab@.host --unit=holder --collect "$@"
+}

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Faults that take the machine down, and bring it up again."""
+
+import subprocess
+import time
+from typing import List
+
+from ..common import LabError
+from ..host import Host
+from . import check
+
+DOWN_TIMEOUT = 240
+BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+
+
+def is_up(host: Host) -> bool:
+    """Whether its QEMU runs."""
+    lines = [line.split("\t") for line in host.lab_list()]
+    return any(line[0] == host.name and line[2] != "off" for line in lines)
+
+
+def ask(host: Host, command: str, release: str) -> None:
+    """Ask for it and let what is held go on, in one go: there may be no second one."""
+    try:
+        host.call(f"{command}; {release}", timeout=60)
+    except subprocess.TimeoutExpired:
+        pass  # a host that goes down may take the answer with it
+
+
+def console_since(host: Host, seen: int) -> List[str]:
+    """What the console has said since then that it should not have."""
+    trouble = check.console_trouble(host.lab("log").stdout[seen:])
+    return [f"the console says: {trouble}"] if trouble else []
+
+
+def until(what: str, condition) -> None:
+    """Wait for it, as long as a machine may take to go down."""
+    deadline = time.monotonic() + DOWN_TIMEOUT
+    while not condition():
+        if time.monotonic() > deadline:
+            raise LabError(f"not within {DOWN_TIMEOUT} s: {what}")
+        time.sleep(0.5)
+
+
+def has_rebooted(host: Host, before: str) -> bool:
+    """Whether another boot answers."""
+    try:
+        now = host.call(BOOT_ID, timeout=60)
+    except subprocess.TimeoutExpired:
+        return False
+    return now.returncode == 0 and now.stdout.strip() != before
+
+
+def reboot(host: Host, release: str) -> List[str]:
+    """Restart the machine."""
+    before, seen = host.run(BOOT_ID), len(host.lab("log").stdout)
+    ask(host, "systemctl --no-block reboot", release)
+    until("the machine to restart", lambda: has_rebooted(host, before))
+    host.call("systemctl is-system-running --wait", timeout=DOWN_TIMEOUT)
+    return console_since(host, seen)
+
+
+def poweroff(host: Host, release: str) -> List[str]:
+    """Power the machine off, and on."""
+    seen = len(host.lab("log").stdout)
+    ask(host, "systemctl --no-block poweroff", release)
+    until("the machine to be off", lambda: not is_up(host))
+    problems = console_since(host, seen)
+    host.lab("reboot", "--root", host.bundle, timeout=900)
+    return problems
+
+
+def sleep(host: Host, release: str) -> List[str]:
+    """Ask for sleep; if that is not refused, the clock wakes the machine ten seconds later. Not deeper
+    than the kernel alone can: QEMU's VGA would forget its mode."""
+    ask(host, "echo s2idle >/sys/power/mem_sleep; rtcwake --mode no --seconds 10 >/dev/null; "
+              "systemctl suspend --check-inhibitors=yes", release)
+    return []
+
+
+VERBS = {"reboot": reboot, "poweroff": poweroff, "sleep": sleep}
+GOES_DOWN = ("reboot", "poweroff")
