@@ -4,10 +4,11 @@
  * and binds them again (--restore) once it is back.
  *
  * The order is that of Intel's own tests: the kernel may warn when i915 goes while snd_hda_intel or
- * SOF is still bound to it as a component (IGT, tests/core_hotunplug.c). No audio server needs to
- * be killed: when the card goes away, PipeWire and PulseAudio let go of it. The audio driver's
- * module stays loaded; without a device it holds nothing. It must not probe while the GPU is away:
- * it would ask for i915 again (sound/hda/hdac_i915.c).
+ * SOF is still bound to it as a component (IGT, tests/core_hotunplug.c). The kernel would wait in
+ * the unbinding for whoever has the card open, and nothing could wake it: holders-clear comes
+ * first, and a card that is in use is left alone. The audio driver's module stays loaded; without a
+ * device it holds nothing. It must not probe while the GPU is away: it would ask for i915 again
+ * (sound/hda/hdac_i915.c).
  */
 
 #include <errno.h>
@@ -17,11 +18,16 @@
 
 #include "common/cleanup.h"
 #include "common/gpu.h"
+#include "common/holders.h"
 #include "common/log.h"
 #include "common/module.h"
 #include "common/names.h"
 #include "common/options.h"
 #include "common/pci.h"
+#include "common/record.h"
+
+#define LOCK_TIMEOUT_MS 30000
+#define LET_GO_TIMEOUT_MS 3000
 
 static bool arg_restore = false;
 
@@ -92,16 +98,36 @@ static int remember(char *const *controllers) {
         return 0;
 }
 
-static int unbind(const char *controller) {
+/* Who has the controller's sound card open? "" if nobody has; NULL when memory is out. */
+static char *describe_users(struct udev *udev, const char *controller, int timeout_ms) {
+        _cleanup_(holders_done) Holders holders = {};
+        _cleanup_(nodes_done) Nodes nodes = {};
+
+        if (nodes_add_pci(&nodes, udev, controller, SUBSYSTEM_SOUND) >= 0)
+                (void)holders_wait_none(&nodes, timeout_ms, &holders);
+        return holders_describe(&holders);
+}
+
+static int unbind(struct udev *udev, const char *controller) {
+        _cleanup_free_ char *users = describe_users(udev, controller, LET_GO_TIMEOUT_MS),
+                            *late = NULL;
         _cleanup_close_ int fd = pci_open(controller);
         int r = fd;
+
+        if (!users)
+                return log_oom();
+        if (*users)
+                return log_error_errno(EBUSY,
+                        "Audio controller %s is in use and is left alone: %s.", controller, users);
 
         log_progress("Taking audio controller %s from its driver.", controller);
         if (r >= 0)
                 r = pci_unbind(fd, controller);
+        if (r == -ETIMEDOUT)
+                late = describe_users(udev, controller, 0);
         if (r < 0)
-                return log_error_errno(
-                        r, "Cannot take audio controller %s from its driver: %m", controller);
+                return log_error_errno(r, "Cannot take audio controller %s from its driver: %m%s%s",
+                        controller, late && *late ? ", because of " : "", late ?: "");
         return 0;
 }
 
@@ -127,7 +153,7 @@ static int unbind_all(void) {
 
         r = remember(controllers);
         for (char **c = controllers; r >= 0 && *c; c++)
-                r = unbind(*c);
+                r = unbind(udev, *c);
         return r;
 }
 
@@ -182,11 +208,21 @@ static int bind_all(void) {
         return 0;
 }
 
+static int run(void) {
+        _cleanup_close_ int lock = record_lock(LOCK_TIMEOUT_MS);
+
+        if (lock >= 0)
+                return arg_restore ? bind_all() : unbind_all();
+        if (!arg_restore)
+                return log_error_errno(lock, "Cannot lock " RUNTIME_DIR ": %m");
+        log_warning_errno(lock, "Cannot lock " RUNTIME_DIR ", going on without: %m");
+        return bind_all();
+}
+
 int main(int argc, char *argv[]) {
         int r = options_parse(argc, argv, help, (const Option[]){{"restore", &arg_restore}, {}});
 
         if (r <= 0)
                 return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
-        r = arg_restore ? bind_all() : unbind_all();
-        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -7,6 +7,9 @@
  * that back in any case, also if a guest took the GPU before the boot had come so far. A host
  * without a desktop gets none.
  *
+ * A display manager that finds no screen fails, again and again, so none is started while logind
+ * says that the seat has none.
+ *
  * The start is only queued: this runs while the first step is being stopped, and the display
  * manager is ordered after that. Where somebody has asked for something else meanwhile (the machine
  * to go down, rescue.target, the next guest) the desktop stays away.
@@ -22,9 +25,11 @@
 #include "common/names.h"
 #include "common/options.h"
 #include "common/record.h"
+#include "common/session.h"
 #include "common/unit.h"
 
 #define JUST_STOPPED_MS 10000
+#define SCREEN_TIMEOUT_MS 10000
 
 static bool arg_remember = false;
 
@@ -96,6 +101,16 @@ static int bring_back(sd_bus *bus) {
                 log_info("No desktop was running, so none is started.");
                 return 0;
         }
+
+        r = seat_wait_graphical(SEAT_NAME, SCREEN_TIMEOUT_MS);
+        if (r == -ETIMEDOUT)
+                return log_error_errno(r,
+                        "The desktop is not started, because there is no screen that it could use. "
+                        "Once there is: systemctl start %s",
+                        unit);
+        if (r < 0)
+                log_warning_errno(
+                        r, "Cannot ask logind whether " SEAT_NAME " has a screen, ignoring: %m");
 
         /* a display manager that has been started too often lately, or failed, must not stay away
          */

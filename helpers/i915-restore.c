@@ -6,9 +6,11 @@
  * 2. wait until no guest uses the GPU, however long that takes: to unbind vfio-pci under a running
  *    QEMU would eject the card from its guest and then hang in the kernel
  * 3. unbind vfio-pci, lift the driver_override
- * 4. load the driver's module, whose probe takes the device; bind it by name if that was not so
- * 5. wait for the DRM card and for udev to have worked through it, so that a display manager that
+ * 4. load the driver's module, whose probe takes the device; bind it by name if that was not so;
+ *    wait for the DRM card and for udev to have worked through it, so that a display manager that
  *    starts now finds it
+ * 5. if that fails, try again with a fresh module, then after a reset of the device, then after the
+ *    kernel has found the device anew (the order of the least harm)
  *
  * From any half-way state: each act looks first at what the kernel says.
  */
@@ -27,20 +29,30 @@
 #include "common/names.h"
 #include "common/options.h"
 #include "common/pci.h"
+#include "common/process.h"
+#include "common/record.h"
 #include "common/sysfs.h"
 #include "common/vfio.h"
 
+#define LOCK_TIMEOUT_MS 30000
+#define LOAD_TIMEOUT_MS 60000
 #define CARD_TIMEOUT_MS 30000
 #define HIDDEN_USER_PAUSE_MS 500 /* for a user of the group whom /proc does not show */
 
 static const char help[] =
         "i915-restore [OPTIONS]\n\n"
         "Give the Intel GPU back to the driver that vfio-claim took it from (i915, xe), once no\n"
-        "guest uses it any more.\n\n"
+        "guest uses it any more. A driver that does not take it is tried again in other ways.\n\n"
         "  -h --help       Show this help\n"
         "     --version    Show the version\n\n"
         "What to go back to is read from /run/gpu-guest/gpu; without it nothing is done.\n\n"
         "Exit status: 0 the driver has the GPU or there was nothing to do, 1 it has not, 2 usage.\n";
+
+typedef struct Card {
+        struct udev *udev;
+        const Binding *was; /* what it goes back to */
+        int fd;             /* its directory in sysfs */
+} Card;
 
 /* Reads what vfio-claim wrote. A record that cannot be read still says that the GPU was ours: the
  * device is then udev's to name, and the driver the kernel's to choose. */
@@ -66,7 +78,7 @@ static int recall(struct udev *udev, Binding *ret) {
 }
 
 /* Waits for one user of the group, if there is one. Returns 1 if it makes sense to look again. */
-static int wait_user(const char *group) {
+static int wait_user(const char *gpu, const char *group) {
         _cleanup_free_ char *name = NULL;
         pid_t pid;
         int r = vfio_group_is_free(group);
@@ -76,7 +88,7 @@ static int wait_user(const char *group) {
         if (r > 0)
                 return 0;
 
-        r = vfio_group_find_user(group, &pid, &name);
+        r = vfio_find_user(gpu, group, &pid, &name);
         if (r > 0) {
                 log_progress("Waiting for the guest to let go of the graphics card: %s, PID %d.",
                         name, (int)pid);
@@ -86,116 +98,197 @@ static int wait_user(const char *group) {
         return 1;
 }
 
-static int leave_vfio(int fd, const char *gpu) {
+static int leave_vfio(const Card *card) {
         _cleanup_free_ char *group = NULL;
-        int r = pci_get_iommu_group(fd, &group);
+        int r = pci_get_iommu_group(card->fd, &group);
 
         if (r < 0)
                 return log_error_errno(r, "Cannot read the graphics card's IOMMU group: %m");
         do {
-                r = wait_user(group);
+                r = wait_user(card->was->address, group);
                 if (r < 0)
                         return r;
         } while (r > 0);
 
         log_progress("Taking the graphics card back from vfio-pci.");
-        r = pci_unbind(fd, gpu);
+        r = pci_unbind(card->fd, card->was->address);
         if (r < 0)
                 return log_error_errno(r, "Cannot take the graphics card from vfio-pci: %m");
         return 0;
 }
 
 /* Lets the card's own driver match again. An override that is not ours stays. */
-static int lift_override(int fd) {
+static int lift_override(const Card *card) {
         _cleanup_free_ char *override = NULL;
-        int r = sysfs_read(fd, PCI_ATTR_DRIVER_OVERRIDE, &override);
+        int r = sysfs_read(card->fd, PCI_ATTR_DRIVER_OVERRIDE, &override);
 
         if (r >= 0 && strcmp(override, DRIVER_VFIO_PCI) == 0)
-                r = pci_set_driver_override(fd, NULL);
+                r = pci_set_driver_override(card->fd, NULL);
         if (r < 0)
-                return log_error_errno(r, "Cannot free the graphics card for its driver: %m");
+                return log_warning_errno(r, "Cannot free the graphics card for its driver: %m");
         return 0;
+}
+
+static int load_in_child(void *data) {
+        return module_load(data);
 }
 
 /* Loads what drives the device: the module on record, or whatever the device's alias stands for. */
-static int load_driver(int fd, const Binding *was) {
+static int load_driver(const Card *card) {
         _cleanup_free_ char *modalias = NULL;
-        const char *module = was->module;
+        char *module = card->was->module;
         int r;
 
-        if (!module && was->driver)
+        if (!module && card->was->driver)
                 return 0; /* built in */
         if (!module) {
-                r = sysfs_read(fd, PCI_ATTR_MODALIAS, &modalias);
+                r = sysfs_read(card->fd, PCI_ATTR_MODALIAS, &modalias);
                 if (r < 0)
-                        return log_error_errno(r, "Cannot read the graphics card's alias: %m");
+                        return log_warning_errno(r, "Cannot read the graphics card's alias: %m");
                 module = modalias;
         }
 
-        r = module_load(module);
+        /* its probe runs within this, and may hang */
+        r = process_call(load_in_child, module, LOAD_TIMEOUT_MS);
         if (r < 0)
-                return log_error_errno(r, "Cannot load the graphics driver (%s): %m", module);
+                return log_warning_errno(r, "Cannot load the graphics driver (%s): %m", module);
         return 0;
 }
 
-static int bind_driver(int fd, const Binding *was) {
+static int bind_driver(const Card *card) {
+        _cleanup_free_ char *now = NULL;
+        const Binding *was = card->was;
+        int r;
+
+        r = was->driver ? pci_bind(card->fd, was->address, was->driver) : 0;
+        if (r < 0)
+                return log_warning_errno(
+                        r, "%s does not take the graphics card back: %m", was->driver);
+        r = pci_get_driver(card->fd, &now);
+        if (r < 0)
+                return log_warning_errno(r, "Cannot read the graphics card's driver: %m");
+        if (now)
+                return 0;
+        r = pci_probe(card->fd, was->address);
+        if (r < 0)
+                return log_warning_errno(r, "No driver takes the graphics card: %m");
+        return 0;
+}
+
+static int bring_up(const Card *card) {
+        const char *driver = card->was->driver ?: "its driver";
+        _cleanup_free_ char *name = NULL;
+        int r;
+
+        r = lift_override(card);
+        if (r < 0)
+                return r;
+        log_progress("Giving the graphics card back to %s.", driver);
+        r = load_driver(card);
+        if (r < 0)
+                return r;
+        r = bind_driver(card);
+        if (r < 0)
+                return r;
+
+        r = drm_wait_card(card->udev, card->was->address, CARD_TIMEOUT_MS, &name);
+        if (r < 0)
+                return log_warning_errno(
+                        r, "%s has the graphics card, but no display device appeared: %m", driver);
+        log_progress("The graphics card is back (%s, %s).", driver, name);
+        return 0;
+}
+
+/* What can be done before the driver is asked again; each returns -EOPNOTSUPP if it is of no use
+ * here. All of them need the device without a driver. */
+
+static int refresh_module(Card *card) {
+        _cleanup_free_ char *users = NULL;
+        int r = pci_unbind(card->fd, card->was->address);
+
+        if (r >= 0 && !card->was->module)
+                r = -EOPNOTSUPP;
+        if (r >= 0)
+                r = module_unload(card->was->module, &users);
+        return r;
+}
+
+static int reset(Card *card) {
+        int r = pci_unbind(card->fd, card->was->address);
+
+        if (r >= 0)
+                r = pci_reset(card->fd);
+        return r == -ENOENT ? -EOPNOTSUPP : r;
+}
+
+static int rediscover(Card *card) {
+        int r = 0;
+
+        if (card->fd >= 0)
+                r = pci_remove(card->fd);
+        if (r < 0)
+                return r;
+        closep(&card->fd);
+        card->fd = pci_rescan(card->was->address);
+        return card->fd;
+}
+
+static const struct {
+        const char *how;
+        int (*prepare)(Card *card);
+} ladder[] = {
+        {"with a fresh module", refresh_module},
+        {"after a reset of the device", reset},
+        {"after finding the device anew", rediscover},
+};
+
+static int climb(Card *card) {
+        int r = -ENODEV;
+
+        for (size_t i = 0; r < 0 && i < sizeof(ladder) / sizeof(*ladder); i++) {
+                if (card->fd < 0 && ladder[i].prepare != rediscover)
+                        continue;
+                log_progress("Trying again %s.", ladder[i].how);
+                r = ladder[i].prepare(card);
+                if (r >= 0)
+                        r = bring_up(card);
+                else if (r != -EOPNOTSUPP)
+                        log_warning_errno(r, "That does not work: %m");
+        }
+        if (r < 0)
+                return log_error_errno(r,
+                        "The graphics card is not back: %s does not work with it any more, and "
+                        "its monitors stay dark. A reboot should bring them back.",
+                        card->was->driver ?: "its driver");
+        return 0;
+}
+
+static int restore(Card *card) {
         _cleanup_free_ char *now = NULL;
         int r;
 
-        r = was->driver ? pci_bind(fd, was->address, was->driver) : 0;
-        if (r < 0)
-                return log_error_errno(
-                        r, "%s does not take the graphics card back: %m", was->driver);
-        r = pci_get_driver(fd, &now);
-        if (r < 0)
-                return log_error_errno(r, "Cannot read the graphics card's driver: %m");
-        if (now)
-                return 0;
-        r = pci_probe(fd, was->address);
-        if (r < 0)
-                return log_error_errno(r, "No driver takes the graphics card: %m");
-        return 0;
-}
-
-static int restore(struct udev *udev, const Binding *was) {
-        _cleanup_free_ char *now = NULL, *card = NULL;
-        _cleanup_close_ int fd = pci_open(was->address);
-        int r;
-
-        if (fd < 0)
-                return log_error_errno(fd, "Cannot open the graphics card in sysfs: %m");
-        r = pci_get_driver(fd, &now);
+        card->fd = pci_open(card->was->address);
+        if (card->fd == -ENODEV) /* cut short between the two halves of rediscover() */
+                return climb(card);
+        if (card->fd < 0)
+                return log_error_errno(card->fd, "Cannot open the graphics card in sysfs: %m");
+        r = pci_get_driver(card->fd, &now);
         if (r < 0)
                 return log_error_errno(r, "Cannot read the graphics card's driver: %m");
         if (now && strcmp(now, DRIVER_VFIO_PCI) == 0) {
-                r = leave_vfio(fd, was->address);
+                r = leave_vfio(card);
                 if (r < 0)
                         return r;
         }
 
-        r = lift_override(fd);
-        if (r < 0)
-                return r;
-        log_progress("Giving the graphics card back to %s.", was->driver ?: "its driver");
-        r = load_driver(fd, was);
-        if (r < 0)
-                return r;
-        r = bind_driver(fd, was);
-        if (r < 0)
-                return r;
-
-        r = drm_wait_card(udev, was->address, CARD_TIMEOUT_MS, &card);
-        if (r < 0)
-                return log_error_errno(r,
-                        "%s has the graphics card, but no display device appeared: %m",
-                        was->driver ?: "The driver");
-        log_progress("The graphics card is back (%s, %s).", was->driver ?: "its driver", card);
-        return 0;
+        return bring_up(card) >= 0 ? 0 : climb(card);
 }
 
 static int run(void) {
         _cleanup_(udev_unrefp) struct udev *udev = udev_new();
         _cleanup_(binding_done) Binding was = {};
+        _cleanup_close_ int lock = -1;
+        Card card = {udev, &was, -1};
         int r;
 
         if (!udev)
@@ -204,8 +297,12 @@ static int run(void) {
         if (r <= 0)
                 return r;
         log_set_device(was.address);
+        lock = record_lock(LOCK_TIMEOUT_MS);
+        if (lock < 0)
+                log_warning_errno(lock, "Cannot lock " RUNTIME_DIR ", going on without: %m");
 
-        r = restore(udev, &was);
+        r = restore(&card);
+        closep(&card.fd);
         if (r < 0)
                 return r;
         r = record_remove(RECORD_GPU);

@@ -5,8 +5,8 @@
  * 1. find the GPU (udev) and see that it can be given away at all: an IOMMU group in which no
  *    other device is bound to a driver of the host, and a vfio-pci to give it to
  * 2. have vfio-pci loaded, and write down which driver had the GPU
- * 3. unbind that driver; the sessions on the seat have ended by then, and what user space still
- *    has open the kernel cuts off (drm_dev_unplug())
+ * 3. see that nobody has the GPU open any more, which the steps before this one are for, and unbind
+ *    that driver: one that is in use is never forced
  * 4. unload the driver's module; a refusal changes nothing for the guest
  * 5. bind vfio-pci by driver_override, which also takes the firmware's framebuffer off the GPU
  *    (vfio_pci_vga_init() in drivers/vfio/pci/vfio_pci_core.c)
@@ -21,14 +21,18 @@
 
 #include "common/cleanup.h"
 #include "common/gpu.h"
+#include "common/holders.h"
 #include "common/log.h"
 #include "common/module.h"
 #include "common/names.h"
 #include "common/options.h"
 #include "common/pci.h"
+#include "common/record.h"
 #include "common/vfio.h"
 
 #define UDEV_TIMEOUT_MS 30000
+#define LOCK_TIMEOUT_MS 30000
+#define LET_GO_TIMEOUT_MS 3000
 
 static bool arg_check = false;
 
@@ -80,10 +84,10 @@ static int check_vfio_pci(void) {
         return 0;
 }
 
-static int check_unused(const char *group) {
+static int check_unused(const char *gpu, const char *group) {
         _cleanup_free_ char *name = NULL;
         pid_t pid;
-        int r = vfio_group_find_user(group, &pid, &name);
+        int r = vfio_find_user(gpu, group, &pid, &name);
 
         if (r < 0)
                 return log_error_errno(r, "Cannot see who uses IOMMU group %s: %m", group);
@@ -108,7 +112,7 @@ static int check(struct udev *udev, int fd, const char *gpu, const char *group) 
         r = check_vfio_pci();
         if (r < 0)
                 return r;
-        return check_unused(group);
+        return check_unused(gpu, group);
 }
 
 /* Writes down what to go back to. If the GPU has no driver and there is a record, a hand-over that
@@ -140,11 +144,32 @@ static void unload(const char *module) {
                 log_info_errno(r, "Module %s stays loaded: %m", module);
 }
 
-static int unbind_driver(int fd, const Binding *now) {
+/* Nobody has the card open by now, or somebody has just come. */
+static int check_let_go(struct udev *udev, const char *gpu) {
+        _cleanup_free_ char *description = NULL;
+        _cleanup_(holders_done) Holders holders = {};
+        _cleanup_(nodes_done) Nodes nodes = {};
+        int r = nodes_add_pci(&nodes, udev, gpu, NULL);
+
+        if (r >= 0)
+                r = holders_wait_none(&nodes, LET_GO_TIMEOUT_MS, &holders);
+        if (r < 0)
+                return log_error_errno(r, "Cannot look who has the graphics card open: %m");
+        if (r == 0)
+                return 0;
+        description = holders_describe(&holders);
+        return log_error_errno(EBUSY, "The graphics card is in use and is left alone: %s.",
+                description ?: "several programs have it open");
+}
+
+static int unbind_driver(struct udev *udev, int fd, const Binding *now) {
         int r;
 
         if (!now->driver)
                 return 0;
+        r = check_let_go(udev, now->address);
+        if (r < 0)
+                return r;
         log_progress("Taking the graphics card from %s.", now->driver);
         r = pci_unbind(fd, now->address);
         if (r < 0)
@@ -180,7 +205,7 @@ static int bind_vfio(int fd, const char *gpu, const char *group) {
         return 0;
 }
 
-static int claim(int fd, const char *gpu, const char *group) {
+static int claim(struct udev *udev, int fd, const char *gpu, const char *group) {
         _cleanup_(binding_done) Binding now = {};
         int r = pci_get_binding(fd, gpu, &now);
 
@@ -200,7 +225,7 @@ static int claim(int fd, const char *gpu, const char *group) {
         r = remember(&now);
         if (r < 0)
                 return r;
-        r = unbind_driver(fd, &now);
+        r = unbind_driver(udev, fd, &now);
         if (r < 0)
                 return r;
         r = bind_vfio(fd, gpu, group);
@@ -215,7 +240,7 @@ static int claim(int fd, const char *gpu, const char *group) {
 static int run(void) {
         _cleanup_(udev_unrefp) struct udev *udev = udev_new();
         _cleanup_free_ char *gpu = NULL, *group = NULL;
-        _cleanup_close_ int fd = -1;
+        _cleanup_close_ int fd = -1, lock = -1;
         int r;
 
         if (!udev)
@@ -237,7 +262,13 @@ static int run(void) {
         if (r < 0)
                 return r;
 
-        return arg_check ? check(udev, fd, gpu, group) : claim(fd, gpu, group);
+        if (arg_check)
+                return check(udev, fd, gpu, group);
+        lock = record_lock(LOCK_TIMEOUT_MS);
+        if (lock < 0)
+                return log_error_errno(lock,
+                        "Cannot lock " RUNTIME_DIR ", so the graphics card is left alone: %m");
+        return claim(udev, fd, gpu, group);
 }
 
 int main(int argc, char *argv[]) {

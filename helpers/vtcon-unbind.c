@@ -19,6 +19,8 @@
 #include "common/record.h"
 #include "common/vtcon.h"
 
+#define LOCK_TIMEOUT_MS 30000
+
 static bool arg_restore = false;
 
 static const char help[] =
@@ -108,11 +110,18 @@ static int restore(void) {
         return 0;
 }
 
+static int run(void) {
+        _cleanup_close_ int lock = record_lock(LOCK_TIMEOUT_MS);
+
+        if (lock < 0)
+                log_warning_errno(lock, "Cannot lock " RUNTIME_DIR ", going on without: %m");
+        return arg_restore ? restore() : unbind();
+}
+
 int main(int argc, char *argv[]) {
         int r = options_parse(argc, argv, help, (const Option[]){{"restore", &arg_restore}, {}});
 
         if (r <= 0)
                 return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
-        r = arg_restore ? restore() : unbind();
-        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

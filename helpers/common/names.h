@@ -10,6 +10,12 @@
 #define RECORD_AUDIO "audio"
 #define RECORD_VTCON "vtcon"
 #define RECORD_DESKTOP "desktop"
+#define RECORD_HOLDERS "holders"
+
+/* what an administrator can set, see settings.h */
+#define SETTING_HOLDERS "GPU_GUEST_HOLDERS"
+#define SETTING_UNUSED "GPU_GUEST_UNUSED_SEC"
+#define SETTING_SHUTDOWN "GPU_GUEST_SHUTDOWN_SEC"
 
 /* udev, set by udev-rules/72-gpu-guest.rules */
 #define UDEV_TAG "gpu-guest"
@@ -22,16 +28,25 @@
 #define SYSFS_PCI_DEVICES "/sys/bus/pci/devices"
 #define SYSFS_PCI_DRIVERS "/sys/bus/pci/drivers"
 #define SYSFS_PCI_DRIVERS_PROBE "/sys/bus/pci/drivers_probe"
+#define SYSFS_PCI_RESCAN "/sys/bus/pci/rescan"
 #define PCI_ATTR_DRIVER "driver"
 #define PCI_ATTR_DRIVER_UNBIND "driver/unbind"
 #define PCI_ATTR_DRIVER_MODULE "driver/module"
 #define PCI_ATTR_DRIVER_OVERRIDE "driver_override"
+#define PCI_ATTR_REMOVE "remove"
+#define PCI_ATTR_RESET "reset"
 #define PCI_ATTR_MODALIAS "modalias"
 #define PCI_ATTR_IOMMU_GROUP "iommu_group"
 #define PCI_ATTR_IOMMU_GROUP_DEVICES "iommu_group/devices"
 #define PCI_LINK_CONSUMER "consumer:pci:" /* sysfs-devices-consumer, device links */
 #define DRIVER_VFIO_PCI "vfio-pci"
 #define DEV_VFIO "/dev/vfio"
+#define SYSFS_VFIO "/sys/class/vfio"
+
+/* Linux, sound/core and Documentation/ABI/testing/sysfs-uevent */
+#define SYSFS_SOUND "/sys/class/sound"
+#define SUBSYSTEM_SOUND "sound"
+#define ATTR_UEVENT "uevent"
 
 /* Linux, drivers/tty/vt/vt.c and Documentation/driver-api/console.rst */
 #define SYSFS_VTCONSOLE "/sys/class/vtconsole"
@@ -53,6 +68,10 @@
 #define UNIT_GRAPHICAL "graphical.target"
 #define UNIT_DISPLAY_MANAGER "display-manager.service"
 #define UNIT_ANCHOR "gpu-guest-desktop.service"
+#define UNIT_TARGET "gpu-guest.target"
+#define UNIT_LOGIND "systemd-logind.service"
+#define UNIT_INIT_SCOPE "init.scope"              /* a service manager's own */
+#define USER_GRAPHICAL_PREFIX "graphical-session" /* .target, -pre.target: systemd.special(7) */
 #define UNIT_RESCUE "rescue.target"
 #define UNIT_EMERGENCY "emergency.target"
 #define UNIT_LEASE_PREFIX "gpu-guest@"

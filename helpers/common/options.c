@@ -8,7 +8,8 @@
 
 #define OPTIONS_MAX 8
 
-int options_parse(int argc, char *argv[], const char *help, const Option *options) {
+int options_parse_argument(int argc, char *argv[], const char *help, const Option *options,
+        const char **ret_argument) {
         struct option table[OPTIONS_MAX + 3] = {
                 {"help", no_argument, NULL, 'h'},
                 {"version", no_argument, NULL, 'v'},
@@ -34,10 +35,21 @@ int options_parse(int argc, char *argv[], const char *help, const Option *option
                 }
         }
 
+        if (ret_argument && optind < argc) {
+                *ret_argument = argv[optind++];
+        } else if (ret_argument) {
+                fprintf(stderr, "%s: needs an argument, see --help.\n",
+                        program_invocation_short_name);
+                return -EINVAL;
+        }
         if (optind < argc) {
-                fprintf(stderr, "%s: takes no arguments, but was given \"%s\".\n",
-                        program_invocation_short_name, argv[optind]);
+                fprintf(stderr, "%s: takes no %sarguments, but was given \"%s\".\n",
+                        program_invocation_short_name, ret_argument ? "more " : "", argv[optind]);
                 return -EINVAL;
         }
         return 1;
+}
+
+int options_parse(int argc, char *argv[], const char *help, const Option *options) {
+        return options_parse_argument(argc, argv, help, options, NULL);
 }

@@ -10,9 +10,13 @@ typedef struct Option {
 } Option;
 
 /* Reads a helper's command line: --help and --version, which every one has and which end it, and
- * its own options. No helper takes arguments: what it works on is udev's to say. Returns 1 to go
- * on, 0 if the answer was given, -EINVAL after telling what is wrong. */
+ * its own options. Hardly any helper takes arguments: what it works on is udev's to say. Returns 1
+ * to go on, 0 if the answer was given, -EINVAL after telling what is wrong. */
 int options_parse(int argc, char *argv[], const char *help, const Option *options);
+
+/* The same for one that takes exactly one argument; *ret_argument points into argv. */
+int options_parse_argument(
+        int argc, char *argv[], const char *help, const Option *options, const char **ret_argument);
 
 /* What a helper's main() returns: 0 done or nothing to do, 1 failed, 2 usage. */
 #define EXIT_USAGE 2

@@ -19,6 +19,14 @@
 #include "pci.h"
 #include "sysfs.h"
 
+/* Ordinary times are well below a second. An audio driver may wait a minute for a graphics driver
+ * that is not there (snd_hdac_i915_init() in sound/hda/hdac_i915.c, until Linux 6.5). The override
+ * waits for the lock that a bind or unbind under way has on the device. */
+#define UNBIND_TIMEOUT_MS 20000
+#define BIND_TIMEOUT_MS 75000
+#define OVERRIDE_TIMEOUT_MS 5000
+#define RESET_TIMEOUT_MS 20000
+
 int pci_open(const char *address) {
         char path[sizeof(SYSFS_PCI_DEVICES "/") + PCI_ADDRESS_MAX];
         PciAddress a;
@@ -73,7 +81,7 @@ static int verify_driver(int fd, const char *driver) {
 }
 
 int pci_unbind(int fd, const char *address) {
-        int r = sysfs_write(fd, PCI_ATTR_DRIVER_UNBIND, address);
+        int r = sysfs_write_timeout(fd, PCI_ATTR_DRIVER_UNBIND, address, UNBIND_TIMEOUT_MS);
 
         /* no driver, or it went away in between: what counts is how it is now */
         if (r < 0 && r != -ENOENT && r != -ENODEV)
@@ -97,7 +105,7 @@ int pci_bind(int fd, const char *address, const char *driver) {
         driver_fd = sysfs_open(path);
         if (driver_fd < 0)
                 return driver_fd;
-        r = sysfs_write(driver_fd, "bind", address);
+        r = sysfs_write_timeout(driver_fd, "bind", address, BIND_TIMEOUT_MS);
         if (r < 0)
                 return r;
         return verify_driver(fd, driver);
@@ -105,7 +113,7 @@ int pci_bind(int fd, const char *address, const char *driver) {
 
 int pci_probe(int fd, const char *address) {
         _cleanup_free_ char *driver = NULL;
-        int r = sysfs_write(AT_FDCWD, SYSFS_PCI_DRIVERS_PROBE, address);
+        int r = sysfs_write_timeout(AT_FDCWD, SYSFS_PCI_DRIVERS_PROBE, address, BIND_TIMEOUT_MS);
 
         if (r < 0)
                 return r;
@@ -120,7 +128,7 @@ int pci_set_driver_override(int fd, const char *driver) {
         int r;
 
         /* an empty line clears it, an empty write would be none at all */
-        r = sysfs_write(fd, PCI_ATTR_DRIVER_OVERRIDE, driver ?: "\n");
+        r = sysfs_write_timeout(fd, PCI_ATTR_DRIVER_OVERRIDE, driver ?: "\n", OVERRIDE_TIMEOUT_MS);
         if (r < 0)
                 return r;
         r = sysfs_read(fd, PCI_ATTR_DRIVER_OVERRIDE, &now);
@@ -128,6 +136,20 @@ int pci_set_driver_override(int fd, const char *driver) {
                 return r;
         /* unset reads as "(null)" (vsprintf.c) */
         return strcmp(now, driver ?: "(null)") == 0 || (!driver && *now == '\0') ? 0 : -EIO;
+}
+
+int pci_reset(int fd) {
+        return sysfs_write_timeout(fd, PCI_ATTR_RESET, "1", RESET_TIMEOUT_MS);
+}
+
+int pci_remove(int fd) {
+        return sysfs_write_timeout(fd, PCI_ATTR_REMOVE, "1", UNBIND_TIMEOUT_MS);
+}
+
+int pci_rescan(const char *address) {
+        int r = sysfs_write_timeout(AT_FDCWD, SYSFS_PCI_RESCAN, "1", BIND_TIMEOUT_MS);
+
+        return r < 0 ? r : pci_open(address);
 }
 
 int pci_get_iommu_group(int fd, char **ret) {

@@ -17,8 +17,9 @@ int pci_get_driver(int fd, char **ret);
 /* Gives the bound driver and the driver's module, for the record. */
 int pci_get_binding(int fd, const char *address, Binding *ret);
 
-/* Takes the device from its driver. Already without one is success. May sleep in the kernel until
- * whoever has the device open lets go (vfio-pci, sound drivers). */
+/* Takes the device from its driver. Already without one is success. The kernel may wait until
+ * whoever has the device open lets go (vfio-pci, sound drivers): -ETIMEDOUT after twenty seconds.
+ */
 int pci_unbind(int fd, const char *address);
 
 /* Binds the device to this very driver. Already bound to it is success; -EBUSY if another one has
@@ -32,6 +33,16 @@ int pci_probe(int fd, const char *address);
 
 /* Lets only this driver match the device, any if NULL. Neither binds nor unbinds. */
 int pci_set_driver_override(int fd, const char *driver);
+
+/* Resets a device that no driver is bound to. -ENOENT if there is no way to reset it alone. */
+int pci_reset(int fd);
+
+/* Has the kernel forget the device, as if it had been unplugged. */
+int pci_remove(int fd);
+
+/* Has the kernel look for devices that it does not know, and its drivers take them. Returns a
+ * descriptor of this one, -ENODEV if it has not come back, or another negative errno. */
+int pci_rescan(const char *address);
 
 /* Gives the number of the IOMMU group, the caller's to free. -ENOENT without an IOMMU. */
 int pci_get_iommu_group(int fd, char **ret);

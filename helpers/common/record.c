@@ -6,18 +6,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "clock.h"
 #include "names.h"
 #include "pci-address.h"
 #include "record.h"
 
 #define RECORD_MAX 4096
+#define LOCK_FIRST_PAUSE_MS 10
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 #define NAME_SIZE_MAX 63 /* MODULE_NAME_LEN is 56 or 60 */
 
@@ -28,6 +32,28 @@ static int open_directory(bool create) {
                 return -errno;
         fd = open(RUNTIME_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         return fd < 0 ? -errno : fd;
+}
+
+int record_lock(int timeout_ms) {
+        uint64_t deadline = clock_deadline(timeout_ms);
+        _cleanup_close_ int dir = open_directory(true);
+        int fd;
+
+        if (dir < 0)
+                return dir;
+        for (int pause = LOCK_FIRST_PAUSE_MS; flock(dir, LOCK_EX | LOCK_NB) < 0; pause *= 2) {
+                int left = clock_remaining(deadline);
+
+                if (errno != EWOULDBLOCK)
+                        return -errno;
+                if (left == 0)
+                        return -ETIMEDOUT;
+                (void)poll(NULL, 0, left < pause ? left : pause);
+        }
+
+        fd = dir;
+        dir = -1;
+        return fd;
 }
 
 static int write_all(int fd, const char *text) {
@@ -54,7 +80,10 @@ int record_write(const char *name, const char *text) {
         dir = open_directory(true);
         if (dir < 0)
                 return dir;
-        fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+        /* what a killed helper has left; whatever it is, it is not written to */
+        if (unlinkat(dir, temporary, 0) < 0 && errno != ENOENT)
+                return -errno;
+        fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
         if (fd < 0)
                 return -errno;
 

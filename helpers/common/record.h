@@ -7,9 +7,18 @@
  *      gpu, audio      ADDRESS DRIVER MODULE   what was bound, "-" for none
  *      vtcon           VTCONSOLE               the console that had the framebuffer
  *      desktop         UNIT                    what brings the desktop back
+ *      holders         service UNIT            what was stopped because it had the GPU open
+ *                      user-service UID UNIT
+ *                      sound NAME              a sound card ("card0") that was announced to be gone
  */
 
 #include <stdbool.h>
+
+/* Makes sure that no helper changes the hardware while another one looks at it, also if one was
+ * killed and the kernel is still at what it had asked for (process_call()). Waits at most
+ * timeout_ms. Returns a descriptor that holds the lock until it is closed, here and in all
+ * children, -ETIMEDOUT, or another negative errno. */
+int record_lock(int timeout_ms);
 
 /* Writes a record in one go (a new file, synced by rename); text ends with a newline. Makes the
  * directory if a helper is run by hand. Returns 0 or a negative errno; on failure the old record,

@@ -18,7 +18,7 @@
 #include "names.h"
 #include "session.h"
 
-static bool is_graphical(const char *id) {
+bool session_is_graphical(const char *id) {
         _cleanup_free_ char *type = NULL;
 
         return sd_session_get_type(id, &type) >= 0 &&
@@ -39,7 +39,7 @@ int session_list_graphical(const char *seat, char ***ret) {
                 return -ENOMEM;
 
         for (char **s = sessions; *s; s++) {
-                if (is_graphical(*s))
+                if (session_is_graphical(*s))
                         sessions[n++] = *s;
                 else
                         free(*s);
@@ -109,6 +109,25 @@ int session_wait_none(const char *seat, int timeout_ms) {
                 r = session_list_graphical(seat, &sessions);
                 if (r <= 0)
                         return r;
+                r = wait_event(monitor, deadline);
+                if (r < 0)
+                        return r;
+        }
+}
+
+int seat_wait_graphical(const char *seat, int timeout_ms) {
+        _cleanup_(sd_login_monitor_unrefp) sd_login_monitor *monitor = NULL;
+        uint64_t deadline = clock_deadline(timeout_ms);
+        int r;
+
+        r = sd_login_monitor_new("seat", &monitor);
+        if (r < 0)
+                return r;
+
+        for (;;) {
+                r = sd_seat_can_graphical(seat);
+                if (r != 0)
+                        return r < 0 ? r : 0;
                 r = wait_event(monitor, deadline);
                 if (r < 0)
                         return r;

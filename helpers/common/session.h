@@ -3,11 +3,15 @@
 
 /* The graphical sessions of a seat, by logind. Text logins and SSH sessions are not among them. */
 
+#include <stdbool.h>
 #include <systemd/sd-bus.h>
 
 /* Lists the ids of the seat's graphical sessions (type x11, wayland or mir), the caller's to free.
  * Returns their number, 0 also where logind knows no such seat, or a negative errno. */
 int session_list_graphical(const char *seat, char ***ret);
+
+/* Is this session graphical? */
+bool session_is_graphical(const char *id);
 
 /* Describes a session for a person: "session 2 of user anna (x11, started by lightdm)"; the
  * caller's to free, NULL when memory is out. */
@@ -19,3 +23,7 @@ int session_terminate(sd_bus *bus, const char *id);
 /* Waits until the seat has no graphical session any more, at most timeout_ms. Returns 0,
  * -ETIMEDOUT, or another negative errno. */
 int session_wait_none(const char *seat, int timeout_ms);
+
+/* Waits until the seat has a screen (CanGraphical, sd_seat_can_graphical(3)), at most timeout_ms.
+ * Returns 0, -ETIMEDOUT, or another negative errno, -ENXIO where logind knows no such seat. */
+int seat_wait_graphical(const char *seat, int timeout_ms);

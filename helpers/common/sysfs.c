@@ -2,6 +2,11 @@
 /*
  * Reads and writes sysfs attributes by (directory, name), so that a caller that has a device open
  * stays with that device.
+ *
+ * Some writes sleep in the kernel until whoever has the device open lets go, and nothing wakes them
+ * (snd_card_free() in sound/core/init.c, vfio_unregister_group_dev() in drivers/vfio/vfio_main.c,
+ * i2c_del_adapter() in drivers/i2c/i2c-core-base.c). Those are made in a child that is left behind
+ * when its time is up.
  */
 
 #include <errno.h>
@@ -11,6 +16,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "process.h"
 #include "sysfs.h"
 
 #define ATTRIBUTE_MAX 4096 /* a page: what a sysfs attribute can show */
@@ -55,6 +61,21 @@ int sysfs_write(int dirfd, const char *name, const char *value) {
                 return -errno;
 
         return (size_t)n == size ? 0 : -EIO;
+}
+
+struct write_args {
+        int dirfd;
+        const char *name, *value;
+};
+
+static int write_in_child(void *data) {
+        const struct write_args *a = data;
+
+        return sysfs_write(a->dirfd, a->name, a->value);
+}
+
+int sysfs_write_timeout(int dirfd, const char *name, const char *value, int timeout_ms) {
+        return process_call(write_in_child, &(struct write_args){dirfd, name, value}, timeout_ms);
 }
 
 int sysfs_read_link(int dirfd, const char *name, char **ret) {

@@ -16,6 +16,11 @@ int sysfs_read(int dirfd, const char *name, char **ret);
  * the write was taken does not mean that it had an effect: the callers look again. */
 int sysfs_write(int dirfd, const char *name, const char *value);
 
+/* The same for a write that may sleep in the kernel for as long as somebody has the device open. It
+ * is made in a child process; when the time is up, that one is left behind and -ETIMEDOUT is
+ * returned: the change may still happen later. -EINTR: the child was killed. */
+int sysfs_write_timeout(int dirfd, const char *name, const char *value, int timeout_ms);
+
 /* Gives the last component of where a link points ("driver" -> "i915"); *ret is the caller's to
  * free. Returns 0, -ENOENT if there is no such link, or another negative errno. */
 int sysfs_read_link(int dirfd, const char *name, char **ret);

@@ -49,6 +49,42 @@ static int unit_get_path(sd_bus *bus, const char *unit, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
+int unit_is_same(sd_bus *bus, const char *unit, const char *other) {
+        _cleanup_free_ char *path = NULL, *other_path = NULL;
+        int r = unit_get_path(bus, unit, &path);
+
+        if (r >= 0)
+                r = unit_get_path(bus, other, &other_path);
+        return r < 0 ? r : strcmp(path, other_path) == 0;
+}
+
+int unit_get_state(sd_bus *bus, const char *unit, char **ret) {
+        _cleanup_free_ char *path = NULL;
+        int r = unit_get_path(bus, unit, &path);
+
+        if (r < 0)
+                return r;
+        return sd_bus_get_property_string(
+                bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT, "ActiveState", NULL, ret);
+}
+
+int unit_requires_any(sd_bus *bus, const char *unit, const char *prefix) {
+        static const char *const properties[] = {"Requires", "Requisite", "BindsTo", "PartOf"};
+        _cleanup_free_ char *path = NULL;
+        int r = unit_get_path(bus, unit, &path);
+
+        for (size_t i = 0; r >= 0 && i < sizeof(properties) / sizeof(*properties); i++) {
+                _cleanup_strv_free_ char **units = NULL;
+
+                r = sd_bus_get_property_strv(
+                        bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT, properties[i], NULL, &units);
+                for (char **u = units; r >= 0 && u && *u; u++)
+                        if (strncmp(*u, prefix, strlen(prefix)) == 0)
+                                return 1;
+        }
+        return r < 0 ? r : 0;
+}
+
 int unit_was_active(sd_bus *bus, const char *unit, unsigned within_ms) {
         _cleanup_free_ char *path = NULL, *state = NULL;
         uint64_t left_us;
@@ -111,12 +147,21 @@ int unit_reset_failed(sd_bus *bus, const char *unit) {
         return r < 0 ? r : 0;
 }
 
-int unit_queue_start(sd_bus *bus, const char *unit, char **ret_reason) {
+static int queue_job(
+        sd_bus *bus, const char *method, const char *unit, const char *mode, char **ret_reason) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = sd_bus_call_method(bus, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER, "StartUnit",
-                &error, NULL, "ss", unit, "replace");
+        int r = sd_bus_call_method(bus, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER, method,
+                &error, NULL, "ss", unit, mode);
 
         if (r < 0 && ret_reason)
                 *ret_reason = error.message ? strdup(error.message) : NULL;
         return r < 0 ? r : 0;
+}
+
+int unit_queue_start(sd_bus *bus, const char *unit, char **ret_reason) {
+        return queue_job(bus, "StartUnit", unit, "replace", ret_reason);
+}
+
+int unit_queue_stop(sd_bus *bus, const char *unit, char **ret_reason) {
+        return queue_job(bus, "StopUnit", unit, "replace", ret_reason);
 }

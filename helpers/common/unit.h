@@ -12,6 +12,17 @@ int manager_get_state(sd_bus *bus, char **ret);
 /* Gives the unit that default.target stands for, the caller's to free. */
 int manager_get_default_target(sd_bus *bus, char **ret);
 
+/* Are these two names of one unit ("lightdm.service", "display-manager.service")? Returns 1, 0, or
+ * a negative errno. */
+int unit_is_same(sd_bus *bus, const char *unit, const char *other);
+
+/* Gives the unit's state ("active", "deactivating", "inactive", ...), the caller's to free. */
+int unit_get_state(sd_bus *bus, const char *unit, char **ret);
+
+/* Does the unit go when a unit goes whose name begins like this (Requires=, Requisite=, BindsTo=,
+ * PartOf=)? Returns 1, 0, or a negative errno. */
+int unit_requires_any(sd_bus *bus, const char *unit, const char *prefix);
+
 /* Was the unit active a moment ago? Returns 1 if it is active, on its way there or back, or became
  * inactive at most within_ms ago; 0 if not, or if there is no such unit; or a negative errno. */
 int unit_was_active(sd_bus *bus, const char *unit, unsigned within_ms);
@@ -28,3 +39,6 @@ int unit_start_is_queued(sd_bus *bus, const char *unit);
  * has a Conflicts= on it.) Returns 0 or a negative errno; *ret_reason, if not NULL, is the
  * manager's own explanation, the caller's to free. */
 int unit_queue_start(sd_bus *bus, const char *unit, char **ret_reason);
+
+/* Queues a stop of the unit and does not wait for it. As above. */
+int unit_queue_stop(sd_bus *bus, const char *unit, char **ret_reason);

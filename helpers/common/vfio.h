@@ -10,14 +10,11 @@
 /* Is /dev/vfio/GROUP there? Returns 0 or a negative errno, -ENOENT if not. */
 int vfio_group_check_node(const char *group);
 
-/* Finds a process that has the group open. Touches nothing. Returns 1 with the process and its name
- * (the caller's to free), 0 if there is none to be seen, or a negative errno. */
-int vfio_group_find_user(const char *group, pid_t *ret_pid, char **ret_name);
+/* Finds a process that has the group, or this device of it, open. Touches nothing. Returns 1 with
+ * the process and its name (the caller's to free), 0 if there is none to be seen, or a negative
+ * errno. */
+int vfio_find_user(const char *address, const char *group, pid_t *ret_pid, char **ret_name);
 
 /* Can the group be opened, which the kernel allows only once at a time? Returns 1 if it is free, 0
  * if it is in use, or a negative errno. */
 int vfio_group_is_free(const char *group);
-
-/* Waits until a process ends, at most timeout_ms (-1: as long as it takes). Returns 0, or
- * -ETIMEDOUT, or a negative errno. */
-int process_wait_end(pid_t pid, int timeout_ms);

@@ -19,6 +19,8 @@
 #include "sysfs.h"
 #include "vtcon.h"
 
+#define UNBIND_TIMEOUT_MS 10000 /* for the kernel's console lock */
+
 static int read_vtcon(int dirfd, const char *name, char **ret_description, Vtcon *ret) {
         _cleanup_free_ char *description = NULL, *bind = NULL;
         char attribute[64];
@@ -57,8 +59,8 @@ int vtcon_find(const char *description, Vtcon *ret) {
                 if (de->d_name[0] == '.')
                         continue;
                 r = read_vtcon(dirfd(dir), de->d_name, &found, &v);
-                if (r == -ENOENT)
-                        continue; /* unregistered while we looked */
+                if (r == -ENOENT || r == -ENAMETOOLONG)
+                        continue; /* unregistered while we looked, or none of the kernel's */
                 if (r < 0)
                         return r;
                 if (strstr(found, description)) {
@@ -75,7 +77,7 @@ int vtcon_unbind(const Vtcon *v) {
         int r;
 
         snprintf(attribute, sizeof(attribute), SYSFS_VTCONSOLE "/%s/" VTCON_ATTR_BIND, v->name);
-        r = sysfs_write(AT_FDCWD, attribute, "0");
+        r = sysfs_write_timeout(AT_FDCWD, attribute, "0", UNBIND_TIMEOUT_MS);
         if (r < 0)
                 return r;
         r = sysfs_read(AT_FDCWD, attribute, &bind);

@@ -51,7 +51,7 @@ void mock_uevent(const char *address, const char *name, const char *action);
 void mock_vtcon(const char *name, const char *description, const char *bind);
 
 /* What happens instead of a write to sysfs; NULL: the file is written, nothing else. Only in tests
- * that are linked with --wrap=sysfs_write. */
+ * that are linked with --wrap for sysfs_write and sysfs_write_timeout. */
 typedef int (*MockKernel)(int dirfd, const char *name, const char *value);
 extern MockKernel mock_kernel;
 

@@ -123,13 +123,23 @@ static void test_left_over(void) {
 static void test_obstacles_to_write(void) {
         _cleanup_free_ char *elsewhere = NULL;
 
-        /* a symlink is neither followed nor replaced half-way */
+        /* whatever lies in the new file's place is not written to */
         private_run_clear();
         file_write("/run/elsewhere", "untouched\n");
         directory_make(RUNTIME_DIR);
         file_link(RUNTIME_DIR "/." RECORD_GPU ".new", "/run/elsewhere");
-        assert_int(record_write(RECORD_GPU, "new\n"), -ELOOP);
-        assert_unreadable(-ENOENT);
+        assert_int(record_write(RECORD_GPU, "new\n"), 0);
+        assert_record("new");
+        assert_int(count_files(), 1);
+        elsewhere = file_read("/run/elsewhere");
+        assert_str(elsewhere, "untouched\n");
+        free(elsewhere);
+        assert_int(mkfifo(RUNTIME_DIR "/." RECORD_GPU ".new", 0644), 0);
+        assert_int(record_write(RECORD_GPU, "newer\n"), 0);
+        assert_record("newer");
+        directory_make(RUNTIME_DIR "/." RECORD_GPU ".new");
+        assert_int(record_write(RECORD_GPU, "newest\n"), -EISDIR);
+        assert_record("newer");
 
         /* one in the record's own place gives way */
         private_run_clear();

@@ -110,10 +110,12 @@ static void test_hostile(void) {
         mock_vtcon("vtcon1", "(M) frame buffer device\n", "1\n");
         assert_vtcon(VTCON_NAME_FRAMEBUFFER, "vtcon1", true);
 
-        /* a name that no kernel gives is neither cut off nor overrun */
+        /* a name that no kernel gives is passed over */
         mock_clear();
         mock_vtcon(long_name, "(M) frame buffer device\n", "1\n");
-        assert_int(vtcon_find(VTCON_NAME_FRAMEBUFFER, &v), -ENAMETOOLONG);
+        assert_int(vtcon_find(VTCON_NAME_FRAMEBUFFER, &v), -ENOENT);
+        mock_vtcon("vtcon1", "(M) frame buffer device\n", "1\n");
+        assert_vtcon(VTCON_NAME_FRAMEBUFFER, "vtcon1", true);
 
         /* descriptions */
         mock_clear();

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "process.h"
+#include "sysfs.h"
+
+int process_open(pid_t pid) {
+        int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+        return fd < 0 ? -errno : fd;
+}
+
+int process_wait_end(pid_t pid, int timeout_ms) {
+        _cleanup_close_ int fd = process_open(pid);
+        struct pollfd pfd = {.fd = fd, .events = POLLIN};
+        int r;
+
+        if (fd < 0)
+                return fd == -ESRCH ? 0 : fd;
+        r = poll(&pfd, 1, timeout_ms);
+        if (r < 0)
+                return -errno;
+        return r == 0 ? -ETIMEDOUT : 0;
+}
+
+int process_signal(int pidfd, int signal) {
+        if (syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 && errno != ESRCH)
+                return -errno;
+        return 0;
+}
+
+int process_get_name(pid_t pid, char **ret) {
+        char path[sizeof("/proc//comm") + 3 * sizeof(pid_t)];
+
+        snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+        return sysfs_read(AT_FDCWD, path, ret);
+}
+
+int process_call(int (*function)(void *data), void *data, int timeout_ms) {
+        pid_t parent = getpid(), child = fork();
+        int r, status;
+
+        if (child < 0)
+                return -errno;
+        if (child == 0) {
+                /* not to change anything after others have looked and gone on without us */
+                if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+                        _exit(ECANCELED);
+                _exit(-function(data)); /* an errno fits */
+        }
+
+        r = process_wait_end(child, timeout_ms);
+        if (r < 0)
+                return r;
+        if (waitpid(child, &status, 0) < 0)
+                return -errno;
+        return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Processes, by a descriptor that no later process can take the place of (pidfd_open(2)). */
+
+#include <sys/types.h>
+
+/* Opens a process. Returns a descriptor, -ESRCH if there is no such process, or another negative
+ * errno. */
+int process_open(pid_t pid);
+
+/* Waits until a process ends, at most timeout_ms (-1: as long as it takes). Returns 0, -ETIMEDOUT,
+ * or another negative errno. A process that is not there has ended. */
+int process_wait_end(pid_t pid, int timeout_ms);
+
+/* Sends a signal to an open process. One that has ended already is success. */
+int process_signal(int pidfd, int signal);
+
+/* Gives the name the kernel has for a process (/proc/PID/comm), the caller's to free. */
+int process_get_name(pid_t pid, char **ret);
+
+/* Calls a function in a child process, for what may sleep in the kernel without end: it returns 0
+ * or a negative errno, as this then does. When the time is up the child is left behind and
+ * -ETIMEDOUT returned; what it was to do may still happen. -EINTR: the child was killed. It is
+ * killed itself when the caller ends, unless it is in the kernel by then. */
+int process_call(int (*function)(void *data), void *data, int timeout_ms);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Runs for as long as the GPU has a reason to be away from the host, and ends when it has none any
+ * more. The unit that runs it then goes, and systemd undoes the hand-over: nobody sits before a
+ * dark screen because a guest never came, or because its end was told to nobody.
+ *
+ * 1. until a guest opens the GPU's VFIO group: at most GPU_GUEST_UNUSED_SEC
+ * 2. until it lets go: for ever. The end of its process is an event; that a group is opened is none
+ *    (libvirt gives each guest a /dev of its own, so not even inotify(7) would see it)
+ * 3. a while longer, in which the guest may be started again, or libvirt say itself that it has
+ *    ended
+ */
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/gpu.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "common/options.h"
+#include "common/pci.h"
+#include "common/process.h"
+#include "common/settings.h"
+#include "common/unit.h"
+#include "common/vfio.h"
+
+#define UNUSED_SEC 120
+#define GRACE_SEC 15
+#define FIRST_PAUSE_MS 250
+#define LAST_PAUSE_MS 2000
+#define STILL_USED_MS 30000 /* how often to look whether a guest that runs has given the GPU up */
+
+static bool arg_target = false;
+
+static const char help[] =
+        "guest-watch [OPTIONS]\n\n"
+        "Run until no guest needs the GPU any more.\n\n"
+        "  -h --help       Show this help\n"
+        "     --version    Show the version\n"
+        "     --target     For gpu-guest.target: a guest that has ended may be followed by another,\n"
+        "                  and where the machine boots into that target, run for ever\n\n"
+        "It ends when no guest has opened the GPU for GPU_GUEST_UNUSED_SEC seconds (120; 0: never),\n"
+        "or when the one that had is gone.\n\n"
+        "Exit status: 0 no guest needs it, 1 failed, 2 usage.\n";
+
+typedef struct Watch {
+        char *gpu, *group;
+        int unused_sec;
+} Watch;
+
+/* Waits for somebody to open the group. Returns 1 with the process, 0 if none has in time. */
+static int wait_for_guest(const Watch *w, int seconds, pid_t *ret_pid, char **ret_name) {
+        uint64_t deadline = clock_deadline(seconds * 1000);
+        int r, pause = FIRST_PAUSE_MS;
+
+        while ((r = vfio_find_user(w->gpu, w->group, ret_pid, ret_name)) == 0) {
+                if (seconds > 0 && clock_remaining(deadline) == 0)
+                        return 0;
+                (void)poll(NULL, 0, pause);
+                pause = pause < LAST_PAUSE_MS ? 2 * pause : LAST_PAUSE_MS;
+        }
+        return r;
+}
+
+/* Waits for the process to end, or to let go of the group while it goes on. */
+static void wait_while_used(const Watch *w, pid_t pid) {
+        for (;;) {
+                _cleanup_free_ char *name = NULL;
+                pid_t user;
+
+                if (process_wait_end(pid, STILL_USED_MS) != -ETIMEDOUT ||
+                        vfio_find_user(w->gpu, w->group, &user, &name) <= 0)
+                        return;
+        }
+}
+
+/* What a machine has been set up to boot into is nobody's trial. */
+static bool is_for_ever(void) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_free_ char *state = NULL, *target = NULL;
+
+        if (!arg_target || sd_bus_open_system(&bus) < 0)
+                return false;
+        if (manager_get_state(bus, &state) >= 0 &&
+                (strcmp(state, "initializing") == 0 || strcmp(state, "starting") == 0))
+                return true;
+        return manager_get_default_target(bus, &target) >= 0 && strcmp(target, UNIT_TARGET) == 0;
+}
+
+static int watch(const Watch *w) {
+        bool used = false;
+
+        for (;;) {
+                int seconds = used && !arg_target ? GRACE_SEC : w->unused_sec;
+                _cleanup_free_ char *name = NULL;
+                pid_t pid;
+                int r = wait_for_guest(w, seconds, &pid, &name);
+
+                if (r < 0)
+                        return log_error_errno(r, "Cannot see who uses the graphics card: %m");
+                if (r == 0 && used && !arg_target) {
+                        log_info("The guest has ended.");
+                        return 0;
+                }
+                if (r == 0) {
+                        log_notice("No guest has used the graphics card for %d s, so it goes back "
+                                   "to the host (" SETTING_UNUSED ").",
+                                seconds);
+                        return 0;
+                }
+
+                log_progress("The graphics card is with %s, PID %d.", name, (int)pid);
+                wait_while_used(w, pid);
+                used = true;
+        }
+}
+
+static int run(void) {
+        _cleanup_(udev_unrefp) struct udev *udev = udev_new();
+        _cleanup_free_ char *gpu = NULL, *group = NULL;
+        _cleanup_close_ int fd = -1;
+        Watch w = {};
+        int r;
+
+        if (!udev)
+                return log_oom();
+        r = setting_seconds(SETTING_UNUSED, UNUSED_SEC, &w.unused_sec);
+        if (r < 0) {
+                log_warning(SETTING_UNUSED " is not a number of seconds up to a week, taking %d.",
+                        UNUSED_SEC);
+                w.unused_sec = UNUSED_SEC;
+        }
+        if (is_for_ever())
+                w.unused_sec = 0;
+
+        r = gpu_find(udev, &gpu);
+        if (r < 0)
+                return log_error_errno(r, "Cannot find the graphics card: %m");
+        log_set_device(gpu);
+        fd = pci_open(gpu);
+        r = fd < 0 ? fd : pci_get_iommu_group(fd, &group);
+        if (r < 0)
+                return log_error_errno(r, "Cannot read the graphics card's IOMMU group: %m");
+
+        w.gpu = gpu;
+        w.group = group;
+        return watch(&w);
+}
+
+int main(int argc, char *argv[]) {
+        int r = options_parse(argc, argv, help, (const Option[]){{"target", &arg_target}, {}});
+
+        if (r <= 0)
+                return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        return run() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Makes those let go who have the GPU's device nodes open, or with --audio the nodes of the sound
+ * cards that depend on it, after the graphical sessions have ended: a busy driver is never forced.
+ *
+ * 1. sound servers are told that the card is gone, as if it had been unplugged; they follow
+ * 2. everybody else is dealt with by what he is (holders.h): a service is stopped through its
+ *    manager, and remembered; a single process is asked to end, then killed. PID 1 and logind have
+ *    copies of what sessions have open, and drop them with the session
+ * 3. who is not ours to end, or does not go, is named, and the hand-over fails
+ *
+ * The inverse (--restore) starts the services again and has the sound cards noticed.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/gpu.h"
+#include "common/holders.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "common/options.h"
+#include "common/process.h"
+#include "common/record.h"
+#include "common/session.h"
+#include "common/settings.h"
+#include "common/sysfs.h"
+#include "common/unit.h"
+#include "common/user-manager.h"
+
+#define ANNOUNCED_TIMEOUT_MS 3000 /* for a sound server to close a card: usually 0.2 s */
+#define CHECK_TIMEOUT_MS 2000
+#define INSIST_AFTER_MS 5000
+#define GIVE_UP_AFTER_MS 45000 /* a service may take its time to stop */
+#define DEAD_TIMEOUT_MS 5000   /* from SIGKILL until the kernel has closed everything */
+#define ROUND_MS 250
+
+static bool arg_audio = false;
+static bool arg_check = false;
+static bool arg_restore = false;
+
+static const char help[] =
+        "holders-clear [OPTIONS]\n\n"
+        "Make the programs let go that have the Intel GPU open.\n\n"
+        "  -h --help       Show this help\n"
+        "     --version    Show the version\n"
+        "     --audio      The sound cards that depend on the GPU instead\n"
+        "     --check      Only see whether it could be done now; change nothing\n"
+        "     --restore    The inverse: start again what was stopped\n\n"
+        "Services are stopped through systemd, other programs are ended. Virtual machines,\n"
+        "containers and what the host cannot do without are left alone: they are named, and the\n"
+        "exit status is 1. With GPU_GUEST_HOLDERS=refuse in the environment nothing is ended.\n"
+        "What is needed to undo it is kept in /run/gpu-guest/holders.\n\n"
+        "Exit status: 0 nobody has it open, 1 somebody has, 2 usage.\n";
+
+static int add_sound_nodes(struct udev *udev, const char *gpu, Nodes *nodes) {
+        _cleanup_strv_free_ char **controllers = NULL;
+        int r = gpu_find_audio(udev, gpu, &controllers);
+
+        for (char **c = controllers; r >= 0 && c && *c; c++)
+                r = nodes_add_pci(nodes, udev, *c, SUBSYSTEM_SOUND);
+        return r < 0 ? r : 0;
+}
+
+static int append(char **text, const char *line) {
+        _cleanup_free_ char *before = *text;
+
+        if (asprintf(text, "%s%s\n", before ?: "", line) >= 0)
+                return 0;
+        *text = NULL;
+        return -ENOMEM;
+}
+
+/* Adds a line to the record, if it is not there yet. A record that cannot be read is begun anew. */
+static int __attribute__((format(printf, 1, 2))) remember(const char *format, ...) {
+        _cleanup_strv_free_ char **lines = NULL;
+        _cleanup_free_ char *text = NULL, *line = NULL;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&line, format, ap);
+        va_end(ap);
+        if (r < 0)
+                return log_oom();
+
+        r = record_read(RECORD_HOLDERS, &lines);
+        for (char **l = lines; r > 0 && *l; l++) {
+                if (strcmp(*l, line) == 0)
+                        return 0;
+                if (append(&text, *l) < 0)
+                        return log_oom();
+        }
+        if (append(&text, line) < 0)
+                return log_oom();
+        r = record_write(RECORD_HOLDERS, text);
+        if (r < 0)
+                return log_error_errno(r, "Cannot write " RUNTIME_DIR "/" RECORD_HOLDERS
+                                          ", so nothing is stopped: %m");
+        return 0;
+}
+
+/* Sends an event of a sound card to udev's listeners. */
+static int announce(const char *card, const char *action) {
+        _cleanup_free_ char *attribute = NULL;
+
+        if (asprintf(&attribute, SYSFS_SOUND "/%s/" ATTR_UEVENT, card) < 0)
+                return -ENOMEM;
+        return sysfs_write(AT_FDCWD, attribute, action);
+}
+
+/* "/dev/snd/controlC0" has the card's number behind the C. */
+static int announce_removal(const Nodes *nodes) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < nodes->n; i++) {
+                const char *control = strstr(nodes->list[i].name, "/controlC");
+                char card[sizeof("card") + 10];
+
+                if (!control)
+                        continue;
+                snprintf(card, sizeof(card), "card%.9s", control + strlen("/controlC"));
+                r = remember("sound %s", card);
+                if (r < 0)
+                        return r;
+                r = announce(card, "remove");
+                if (r < 0)
+                        log_warning_errno(r, "Cannot announce the end of %s, ignoring: %m", card);
+        }
+        return 0;
+}
+
+/* The first measure. */
+static int end_process(const Holder *h, int signal) {
+        int r = process_signal(h->pidfd, signal);
+
+        /* one that is stopped would not notice */
+        if (r >= 0 && signal != SIGKILL)
+                r = process_signal(h->pidfd, SIGCONT);
+        if (r < 0)
+                return log_error_errno(r, "Cannot end %s (PID %d): %m", h->name, (int)h->pid);
+        return 0;
+}
+
+static bool is_running(sd_bus *bus, const char *unit) {
+        _cleanup_free_ char *state = NULL;
+
+        return unit_get_state(bus, unit, &state) >= 0 && strcmp(state, "inactive") != 0 &&
+               strcmp(state, "failed") != 0;
+}
+
+static int stop_service(sd_bus *bus, const Holder *h) {
+        _cleanup_free_ char *reason = NULL;
+        int r;
+
+        /* what a display manager or a service has left behind when it stopped */
+        if (!is_running(bus, h->unit))
+                return end_process(h, SIGTERM);
+
+        r = remember("service %s", h->unit);
+        if (r < 0)
+                return r;
+        r = unit_queue_stop(bus, h->unit, &reason);
+        if (r < 0)
+                return log_error_errno(r, "Cannot stop %s: %s", h->unit, reason ?: strerror(-r));
+        return 0;
+}
+
+/* What is part of a graphical session ends for good, as the session has; the rest comes back. */
+static int stop_user_service(const Holder *h) {
+        int r = user_manager_is_graphical(h->uid, h->unit);
+
+        if (r == 0) {
+                r = remember("user-service %u %s", h->uid, h->unit);
+                if (r < 0)
+                        return r;
+        }
+        if (r >= 0)
+                r = user_manager_stop(h->uid, h->unit);
+        if (r < 0) {
+                log_info("The user's service manager does not stop %s, ending the process.",
+                        h->unit);
+                return end_process(h, SIGTERM);
+        }
+        return 0;
+}
+
+static int ask(sd_bus *bus, const Holder *h) {
+        _cleanup_free_ char *description = holder_describe(h);
+
+        log_progress("Waiting for %s to let go.", description ?: h->name);
+        switch (h->kind) {
+        case HOLDER_SERVICE:
+                return stop_service(bus, h);
+        case HOLDER_USER_SERVICE:
+                return stop_user_service(h);
+        case HOLDER_PROCESS:
+                return end_process(h, SIGTERM);
+        default:
+                return 0;
+        }
+}
+
+/* The second measure. A service that is stopping is killed by its manager when that has waited
+ * enough. */
+static int insist(sd_bus *bus, const Holder *h) {
+        if (h->kind == HOLDER_KEEPER || h->kind == HOLDER_FOREIGN ||
+                (h->kind == HOLDER_SERVICE && is_running(bus, h->unit)))
+                return 0;
+        log_info("%s (PID %d) has not ended, killing it.", h->name, (int)h->pid);
+        return end_process(h, SIGKILL);
+}
+
+/* Does the holder go when the desktop does? */
+static bool goes_with_the_desktop(sd_bus *bus, const Holder *h) {
+        if (h->kind == HOLDER_USER_SERVICE)
+                return true;
+        if (h->session)
+                return session_is_graphical(h->session);
+        return h->kind == HOLDER_SERVICE && unit_is_same(bus, h->unit, UNIT_DISPLAY_MANAGER) > 0;
+}
+
+/* May this one not be ended? */
+static bool is_obstacle(sd_bus *bus, const Holder *h, bool refuse) {
+        if (h->kind == HOLDER_FOREIGN || h->kind == HOLDER_KEEPER)
+                return h->kind == HOLDER_FOREIGN;
+        return refuse && !(arg_check && goes_with_the_desktop(bus, h));
+}
+
+static bool any_is_obstacle(sd_bus *bus, const Holders *holders, bool refuse) {
+        for (size_t i = 0; i < holders->n; i++)
+                if (is_obstacle(bus, &holders->list[i], refuse))
+                        return true;
+        return false;
+}
+
+static int name_obstacles(sd_bus *bus, const Holders *holders, bool refuse) {
+        for (size_t i = 0; i < holders->n; i++) {
+                const Holder *h = &holders->list[i];
+                _cleanup_free_ char *description = holder_describe(h);
+
+                if (is_obstacle(bus, h, refuse))
+                        log_error("In the way: %s. %s", description ?: h->name,
+                                h->kind == HOLDER_FOREIGN
+                                        ? "It is not for gpu-guest to end: please stop it first."
+                                        : "It would have to be ended, but " SETTING_HOLDERS
+                                          "=refuse is set.");
+        }
+        return -EBUSY;
+}
+
+static bool any_is_stopping(sd_bus *bus, const Holders *holders) {
+        for (size_t i = 0; i < holders->n; i++)
+                if (holders->list[i].kind == HOLDER_SERVICE &&
+                        is_running(bus, holders->list[i].unit))
+                        return true;
+        return false;
+}
+
+static int complain(const Holders *holders) {
+        _cleanup_free_ char *description = holders_describe(holders);
+
+        return log_error_errno(EBUSY, "Does not let go: %s.", description ?: "several programs");
+}
+
+typedef struct Clearing {
+        sd_bus *bus;
+        const Nodes *nodes;
+        bool refuse;
+        uint64_t insist_at, last_at;
+        pid_t *asked;
+        size_t n_asked;
+} Clearing;
+
+static int ask_once(Clearing *c, const Holder *h) {
+        pid_t *more;
+
+        for (size_t i = 0; i < c->n_asked; i++)
+                if (c->asked[i] == h->pid)
+                        return 0;
+        more = realloc(c->asked, (c->n_asked + 1) * sizeof(pid_t));
+        if (!more)
+                return log_oom();
+        c->asked = more;
+        c->asked[c->n_asked++] = h->pid;
+        return ask(c->bus, h);
+}
+
+/* Once it is time to insist, those who are still there have not been on their way out. */
+static int insist_all(const Clearing *c, const Holders *holders) {
+        uint64_t dead_at = c->insist_at + DEAD_TIMEOUT_MS;
+        int r = 0;
+
+        if (any_is_obstacle(c->bus, holders, c->refuse))
+                return name_obstacles(c->bus, holders, c->refuse);
+        if (clock_remaining(c->last_at) == 0 ||
+                (clock_remaining(dead_at) == 0 && !any_is_stopping(c->bus, holders)))
+                return complain(holders);
+        for (size_t i = 0; i < holders->n && r >= 0; i++)
+                r = insist(c->bus, &holders->list[i]);
+        return r;
+}
+
+/* Looks at who is there and does what is due. Returns 0 if there is nobody any more, 1 to go on. */
+static int go_round(Clearing *c) {
+        _cleanup_(holders_done) Holders holders = {};
+        int r = holders_find(c->nodes, &holders);
+
+        if (r < 0)
+                return log_error_errno(r, "Cannot look who has the device open: %m");
+        if (r == 0)
+                return 0;
+
+        r = 0;
+        if (clock_remaining(c->insist_at) == 0)
+                r = insist_all(c, &holders);
+        else
+                for (size_t i = 0; i < holders.n && !c->refuse && r >= 0; i++)
+                        r = ask_once(c, &holders.list[i]);
+        if (r < 0)
+                return r;
+        holders_wait(&holders, ROUND_MS);
+        return 1;
+}
+
+static int clear(sd_bus *bus, const Nodes *nodes, bool refuse) {
+        Clearing c = {
+                .bus = bus,
+                .nodes = nodes,
+                .refuse = refuse,
+                .insist_at = clock_deadline(INSIST_AFTER_MS),
+                .last_at = clock_deadline(GIVE_UP_AFTER_MS),
+        };
+        int r;
+
+        do
+                r = go_round(&c);
+        while (r > 0);
+        free(c.asked);
+        return r;
+}
+
+/* Sound servers follow the card by themselves. */
+static int clear_sound(sd_bus *bus, const Nodes *nodes, bool refuse) {
+        _cleanup_(holders_done) Holders before = {}, after = {};
+        int r = holders_find(nodes, &before);
+
+        if (r > 0) {
+                r = announce_removal(nodes);
+                if (r < 0)
+                        return r;
+                log_progress("Waiting for the sound servers to let go of the sound card.");
+                r = holders_wait_none(nodes, ANNOUNCED_TIMEOUT_MS, &after);
+        }
+        if (r < 0)
+                return log_error_errno(r, "Cannot look who has the sound card open: %m");
+        return r == 0 ? 0 : clear(bus, nodes, refuse);
+}
+
+/* Would it be refused? What is about to be closed anyway gets a moment. */
+static int check(sd_bus *bus, const Nodes *nodes, bool refuse) {
+        uint64_t deadline = clock_deadline(CHECK_TIMEOUT_MS);
+
+        for (;;) {
+                _cleanup_(holders_done) Holders holders = {};
+                int r = holders_find(nodes, &holders);
+
+                if (r < 0)
+                        return log_error_errno(r, "Cannot look who has the device open: %m");
+                if (!any_is_obstacle(bus, &holders, refuse))
+                        return 0;
+                if (clock_remaining(deadline) == 0)
+                        return name_obstacles(bus, &holders, refuse);
+                holders_wait(&holders, ROUND_MS);
+        }
+}
+
+static int find_nodes(struct udev *udev, Nodes *ret) {
+        _cleanup_free_ char *gpu = NULL;
+        int r = gpu_find(udev, &gpu);
+
+        if (r < 0)
+                return log_error_errno(r, "Cannot find the graphics card: %m");
+        if (!arg_audio)
+                r = nodes_add_pci(ret, udev, gpu, NULL);
+        if (r >= 0 && (arg_audio || arg_check))
+                r = add_sound_nodes(udev, gpu, ret);
+        if (r < 0)
+                return log_error_errno(r, "Cannot list the device nodes of %s: %m", gpu);
+        return 0;
+}
+
+static int make_let_go(sd_bus *bus) {
+        _cleanup_(udev_unrefp) struct udev *udev = udev_new();
+        _cleanup_(nodes_done) Nodes nodes = {};
+        bool refuse = false;
+        int r;
+
+        if (!udev)
+                return log_oom();
+        r = setting_refuse_holders(&refuse);
+        if (r < 0)
+                return log_error_errno(r, SETTING_HOLDERS " is neither \"stop\" nor \"refuse\".");
+        r = find_nodes(udev, &nodes);
+        if (r < 0 || nodes.n == 0)
+                return r;
+
+        return arg_check   ? check(bus, &nodes, refuse)
+               : arg_audio ? clear_sound(bus, &nodes, refuse)
+                           : clear(bus, &nodes, refuse);
+}
+
+/* The inverse. A line is taken apart as what a stranger wrote. */
+static int restore_line(sd_bus *bus, const char *line) {
+        _cleanup_free_ char *reason = NULL, *unit = NULL, *card = NULL;
+        unsigned uid;
+        int r;
+
+        if (sscanf(line, "service %ms", &unit) == 1) {
+                log_progress("Starting %s again.", unit);
+                r = unit_queue_start(bus, unit, &reason);
+        } else if (sscanf(line, "user-service %u %ms", &uid, &unit) == 2) {
+                r = user_manager_start(uid, unit);
+                if (r < 0) {
+                        log_info_errno(r, "%s of user %u is not started again: %m", unit, uid);
+                        return 0; /* the user may have no manager any more */
+                }
+        } else if (sscanf(line, "sound %m[card0123456789]", &card) == 1) {
+                r = announce(card, "change");
+                r = r == -ENOENT ? 0 : r;
+        } else
+                r = -EBADMSG;
+
+        if (r < 0)
+                return log_error_errno(r, "Cannot undo \"%s\": %s", line, reason ?: strerror(-r));
+        return 0;
+}
+
+static int restore(sd_bus *bus) {
+        _cleanup_strv_free_ char **lines = NULL;
+        _cleanup_free_ char *state = NULL;
+        int r = record_read(RECORD_HOLDERS, &lines), ret = 0;
+
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0)
+                return log_error_errno(r, "Cannot read " RUNTIME_DIR "/" RECORD_HOLDERS ": %m");
+        if (manager_get_state(bus, &state) >= 0 && strcmp(state, "stopping") == 0)
+                return 0;
+
+        for (char **l = lines; *l; l++) {
+                r = restore_line(bus, *l);
+                if (r < 0 && ret >= 0)
+                        ret = r;
+        }
+        /* once: what cannot be started now will not be wanted after the next guest */
+        r = record_remove(RECORD_HOLDERS);
+        if (r < 0)
+                log_warning_errno(
+                        r, "Cannot remove " RUNTIME_DIR "/" RECORD_HOLDERS ", ignoring: %m");
+        return ret;
+}
+
+static int run(void) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        int r = sd_bus_open_system(&bus);
+
+        if (r < 0)
+                return log_error_errno(r, "Cannot connect to the system bus: %m");
+        return arg_restore ? restore(bus) : make_let_go(bus);
+}
+
+int main(int argc, char *argv[]) {
+        int r = options_parse(argc, argv, help,
+                (const Option[]){
+                        {"audio", &arg_audio},
+                        {"check", &arg_check},
+                        {"restore", &arg_restore},
+                        {},
+                });
+
+        if (r <= 0)
+                return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        return run() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
