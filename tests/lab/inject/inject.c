@@ -12,13 +12,17 @@
  * A program in another directory than the helpers', as "sh" of a unit, is left alone. The count is
  * shared with what the helper forks, for it may leave a write to a child.
  *
- *   GPU_GUEST_INJECT=log       append a line for each call to GPU_GUEST_INJECT_LOG, in
- * tab-separated fields: GPU_GUEST_INJECT_UNIT, command line, N, call, path, value
- *   GPU_GUEST_INJECT=N:WHAT    the N-th call: kill-before, kill-after (SIGKILL for the helper, and
- * for the child that called), or the name of the error that it returns GPU_GUEST_INJECT_FOR only in
- * a helper that was started by this command line, e.g. "audio-unbind --restore"
- *   GPU_GUEST_INJECT_ONCE      a file that is made when the call goes wrong; while it is there no
- * other does
+ * GPU_GUEST_INJECT=log: append a line for each call to the file GPU_GUEST_INJECT_LOG. Its fields,
+ * with tabs between them: GPU_GUEST_INJECT_UNIT, the command line, N, the call, path, value.
+ *
+ * GPU_GUEST_INJECT=N:WHAT: the N-th call. WHAT is kill-before or kill-after (SIGKILL for the
+ * helper, and for the child that called), or the name of the error that it returns.
+ *
+ * GPU_GUEST_INJECT_FOR: only in a helper that was started by this command line, for example
+ * "audio-unbind --restore".
+ *
+ * GPU_GUEST_INJECT_ONCE: a file that is made when the call goes wrong. While it is there no other
+ * does.
  */
 
 #include <dlfcn.h>

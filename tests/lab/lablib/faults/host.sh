@@ -71,7 +71,33 @@ login_on_tty() {
 	systemctl start getty@tty2.service
 }
 
-# user_run COMMAND...: a service of the user manager of lab
-user_run() {
-	systemd-run --quiet --user --machine=lab@.host --unit=holder --collect "$@"
+# service NODE [OPTION...]: a service of the system that uses a device node
+service() {
+	node=$1
+	shift
+	printf '%s\n' '[Service]' "ExecStart=$hold $* $node $run/ready" TimeoutStopSec=10 \
+		>/run/systemd/system/holder.service
+	systemctl daemon-reload
+	systemctl start holder.service
+	until_ test -e $run/ready
+}
+
+# user_service NODE: the same, of the user manager of lab
+user_service() {
+	mkdir -p /run/systemd/user
+	printf '%s\n' '[Service]' "ExecStart=$hold $1 $run/ready" >/run/systemd/user/holder.service
+	systemctl --user --machine=lab@.host daemon-reload
+	systemctl --user --machine=lab@.host start holder.service
+	until_ test -e $run/ready
+}
+
+# process COMMAND...: for prepare-user: a process that outlives the command that started it
+process() {
+	setsid "$@" </dev/null >/dev/null 2>&1 &
+}
+
+# fill_run: no room is left in /run
+fill_run() {
+	fallocate --length "$(df --output=avail --block-size=1 /run | tail -1)" /run/full
+	dd if=/dev/zero of=/run/full-too bs=4k 2>/dev/null || :
 }

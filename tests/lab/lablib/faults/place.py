@@ -35,6 +35,10 @@ Timeout{when}Sec=300
 """
 
 
+# a guest that never comes is given up sooner than after the two minutes that a person gets
+SETTINGS = "GPU_GUEST_UNUSED_SEC=60\n"
+
+
 def install(host: Host, inject: Path) -> None:
     """Bring in everything that stays from fault to fault."""
     files = [inject, inject.with_name("hold"), HERE / "host.sh", HERE / "hold-here"]
@@ -45,6 +49,7 @@ def install(host: Host, inject: Path) -> None:
     host.copy(LIB, *files)
     for unit in "gpu-guest-.service", "gpu-guest@.service":
         host.write(f"/run/systemd/system/{unit}.d/lab.conf", UNITS.format(run=RUN))
+    host.write("/etc/gpu-guest.conf", SETTINGS)
     host.run("systemctl daemon-reload")
 
 

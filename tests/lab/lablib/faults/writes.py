@@ -18,7 +18,7 @@ def parse(log: str) -> List[Write]:
     """The lines of inject.so's log; what was called again is there once."""
     found = []
     for line in log.splitlines():
-        unit, helper, number, call, path, _ = line.split("\t")
+        unit, helper, number, call, path = line.split("\t")[:5]
         write = Write(unit, helper, int(number), call, path)
         if write not in found:
             found.append(write)
