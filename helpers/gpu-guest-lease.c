@@ -9,6 +9,8 @@
  *    hook runs, and would wait for us for ever.
  * 3. Without PCI host devices that is all: domains which do not concern us shall not notice us.
  * 4. Otherwise ask udev which device is the GPU, and compare.
+ * 5. If the domain has the GPU, see that it can have the other devices that it wants, too: QEMU
+ * would find out only when the desktop has gone.
  *
  * The end of a lease (--release) does not depend on the XML: the device may have been detached from
  * the running guest.
@@ -34,6 +36,7 @@
 #include "common/names.h"
 #include "common/options.h"
 #include "common/pci-address.h"
+#include "common/pci.h"
 
 /* At boot libvirt starts domains while udev may still be busy with the devices it has found. */
 #define UDEV_TIMEOUT_MS 30000
@@ -155,23 +158,83 @@ static int find_gpu(PciAddress *ret) {
 }
 
 /* Returns 1 if the domain has the GPU, 0 if not. */
-static int domain_has_gpu(const Domain *d) {
-        PciAddress gpu;
+static int domain_has_gpu(const Domain *d, PciAddress *ret_gpu) {
         int r;
 
         if (d->n_hostdevs == 0)
                 return 0;
 
-        r = find_gpu(&gpu);
+        r = find_gpu(ret_gpu);
         if (r == -ENODEV)
                 return 0;
         if (r < 0)
                 return r;
 
         for (size_t i = 0; i < d->n_hostdevs; i++)
-                if (pci_address_equal(&d->hostdevs[i], &gpu))
+                if (pci_address_equal(&d->hostdevs[i], ret_gpu))
                         return 1;
         return 0;
+}
+
+/* The addresses of all the domain's PCI host devices; NULL when memory is out. */
+static char **list_hostdevs(const Domain *d) {
+        _cleanup_strv_free_ char **list = calloc(d->n_hostdevs + 1, sizeof(char *));
+        char **all;
+
+        for (size_t i = 0; list && i < d->n_hostdevs; i++) {
+                char buffer[PCI_ADDRESS_MAX];
+
+                list[i] = strdup(pci_address_format(&d->hostdevs[i], buffer));
+                if (!list[i])
+                        return NULL;
+        }
+
+        all = list;
+        list = NULL;
+        return all;
+}
+
+static int check_hostdev(const char *address, char *const *hostdevs, bool is_gpu) {
+        _cleanup_(binding_done) Binding blocker = {};
+        _cleanup_close_ int fd = pci_open(address);
+        int r;
+
+        if (fd == -ENODEV)
+                return log_error_errno(fd,
+                        "The domain wants PCI device %s as well, which this host does not have.",
+                        address);
+        if (fd < 0)
+                return log_error_errno(fd, "Cannot open PCI device %s in sysfs: %m", address);
+        if (is_gpu)
+                return 0; /* vfio-claim --check looks closer */
+
+        r = pci_find_group_blocker(fd, address, hostdevs, &blocker);
+        if (r == -ENOENT)
+                return log_error_errno(r,
+                        "The domain wants PCI device %s as well, which is in no IOMMU group.",
+                        address);
+        if (r < 0)
+                return log_error_errno(r, "Cannot read the IOMMU group of %s: %m", address);
+        if (r > 0)
+                return log_error_errno(EBUSY,
+                        "The domain wants PCI device %s as well, which shares its IOMMU group with "
+                        "%s, and that the host uses (driver %s). A group goes to a guest as a "
+                        "whole or not at all.",
+                        address, blocker.address, blocker.driver);
+        return 0;
+}
+
+static int check_hostdevs(const Domain *d, const PciAddress *gpu) {
+        _cleanup_strv_free_ char **hostdevs = list_hostdevs(d);
+        int r = 0;
+
+        if (!hostdevs)
+                return log_oom();
+        for (size_t i = 0; i < d->n_hostdevs && r >= 0; i++)
+                if (i == 0 || !pci_address_equal(&d->hostdevs[i], &d->hostdevs[i - 1]))
+                        r = check_hostdev(
+                                hostdevs[i], hostdevs, pci_address_equal(&d->hostdevs[i], gpu));
+        return r;
 }
 
 static int print_lease(const char *uuid) {
@@ -208,14 +271,18 @@ static int release(void) {
 
 static int prepare(void) {
         _cleanup_domain_ Domain domain = {};
+        PciAddress gpu;
         int r;
 
         r = read_domain(&domain);
         if (r < 0)
                 return r;
 
-        r = domain_has_gpu(&domain);
+        r = domain_has_gpu(&domain, &gpu);
         if (r <= 0)
+                return r;
+        r = check_hostdevs(&domain, &gpu);
+        if (r < 0)
                 return r;
         return print_lease(domain.uuid);
 }
@@ -231,6 +298,7 @@ static void help(void) {
              "                       after the device was taken from the domain\n"
              "     --qemu-dir=DIR    Where libvirt keeps the definitions of domains\n"
              "                       [" LIBVIRT_QEMU_DIR "]\n\n"
+             "A domain whose other PCI host devices cannot go to a guest is refused.\n"
              "With nothing on standard input, the domain's definition DIR/DOMAIN.xml is read.\n\n"
              "Exit status: 0 done, whether a unit was printed or not, 1 failed, 2 usage.");
 }
