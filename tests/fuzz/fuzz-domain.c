@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A domain's XML. The model reads it as libvirt does: into libxml2's tree, and the numbers with
+ * strtoul(3) (virXMLParse() in src/util/virxml.c, virStrToLong_uip() in src/util/virstring.c). What
+ * the model refuses has to be refused, with one line of reason and nothing changed; of the rest the
+ * UUID and the addresses have to be the model's. It must not matter in which pieces the bytes come.
+ *
+ * libxml2 is not instrumented: fuzz-domain.dict has the words that make a difference.
+ */
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libxml/parser.h>
+#include <libxml/tree.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "common/cleanup.h"
+#include "common/domain.h"
+#include "fuzz.h"
+
+#define UUID_TEXT_MAX 64 /* as in domain.c */
+#define PIPE_BUFFERS 16  /* of a pipe, each for one piece: pipe(7) */
+
+DEFINE_POINTER_CLEANUP(xmlDocPtr, xmlFreeDoc);
+
+static void xml_freep(xmlChar **p) {
+        xmlFree(*p);
+}
+
+#define _cleanup_xml_ _cleanup_(xml_freep)
+
+static bool is_element(const xmlNode *node, const char *name) {
+        return node->type == XML_ELEMENT_NODE && !node->ns &&
+               strcmp((const char *)node->name, name) == 0;
+}
+
+static bool attribute_is(xmlNode *node, const char *name, const char *expected) {
+        _cleanup_xml_ xmlChar *value = xmlGetNoNsProp(node, (const xmlChar *)name);
+
+        return value && strcmp((const char *)value, expected) == 0;
+}
+
+static bool model_number(xmlNode *node, const char *name, unsigned long max, unsigned long *ret) {
+        _cleanup_xml_ xmlChar *value = xmlGetNoNsProp(node, (const xmlChar *)name);
+        const char *s = (const char *)value;
+        char *end;
+
+        *ret = 0;
+        if (!s)
+                return true;
+        errno = 0;
+        *ret = strtoul(s, &end, 0);
+        return errno == 0 && end != s && *end == '\0' && !strchr(s, '-') && *ret <= max;
+}
+
+static bool model_address(xmlNode *node, PciAddress *ret) {
+        unsigned long domain, bus, slot, function;
+
+        if (!model_number(node, "domain", UINT32_MAX, &domain) ||
+                !model_number(node, "bus", 255, &bus) || !model_number(node, "slot", 31, &slot) ||
+                !model_number(node, "function", 7, &function))
+                return false;
+        *ret = (PciAddress){(uint32_t)domain, (uint8_t)bus, (uint8_t)slot, (uint8_t)function};
+        return true;
+}
+
+static bool model_hostdev(xmlNode *hostdev, Domain *d) {
+        size_t n_addresses = 0;
+
+        if (!attribute_is(hostdev, "type", "pci") ||
+                (xmlHasNsProp(hostdev, (const xmlChar *)"mode", NULL) &&
+                        !attribute_is(hostdev, "mode", "subsystem")))
+                return true;
+
+        d->hostdevs = reallocarray(d->hostdevs, d->n_hostdevs + 1, sizeof(PciAddress));
+        check(d->hostdevs);
+        for (xmlNode *source = hostdev->children; source; source = source->next)
+                for (xmlNode *a = source->children; is_element(source, "source") && a; a = a->next)
+                        if (is_element(a, "address") &&
+                                (n_addresses++ > 0 ||
+                                        !model_address(a, &d->hostdevs[d->n_hostdevs])))
+                                return false;
+        d->n_hostdevs++;
+        return n_addresses == 1;
+}
+
+/* Takes the 32 digits out of what else is there, and sets hyphens where they belong. */
+static bool model_uuid(xmlNode *node, Domain *d) {
+        _cleanup_xml_ xmlChar *content = xmlNodeGetContent(node);
+        char *s = (char *)content, digits[33] = "";
+        size_t n = 0;
+
+        if (!s || strlen(s) > UUID_TEXT_MAX)
+                return false;
+        for (size_t length = strlen(s); length > 0 && isspace((unsigned char)s[length - 1]);)
+                s[--length] = '\0';
+        s += strspn(s, " \t\r\n");
+        if (s[strspn(s, "0123456789abcdefABCDEF-")] != '\0' || *s == '-')
+                return false;
+        for (; *s; s++)
+                if (*s != '-' && n++ < 32)
+                        digits[n - 1] = (char)tolower((unsigned char)*s);
+        if (n != 32)
+                return false;
+
+        check(asprintf(&d->uuid, "%.8s-%.4s-%.4s-%.4s-%s", digits, digits + 8, digits + 12,
+                      digits + 16, digits + 20) == 36);
+        return true;
+}
+
+static bool model_document(xmlDoc *doc, Domain *d) {
+        xmlNode *root = xmlDocGetRootElement(doc);
+
+        if (xmlGetIntSubset(doc) || !is_element(root, "domain"))
+                return false;
+        for (xmlNode *node = root->children; node; node = node->next) {
+                if (is_element(node, "uuid") && !d->uuid && !model_uuid(node, d))
+                        return false;
+                for (xmlNode *h = node->children; is_element(node, "devices") && h; h = h->next)
+                        if (is_element(h, "hostdev") && !model_hostdev(h, d))
+                                return false;
+        }
+        return true;
+}
+
+static int model(const uint8_t *data, size_t size, Domain *ret) {
+        _cleanup_(xmlFreeDocp) xmlDocPtr doc = NULL;
+
+        if (size == 0)
+                return -ENODATA;
+        if (memchr(data, '\0', size))
+                return -EBADMSG;
+        doc = xmlReadMemory((const char *)data, (int)size, NULL, NULL,
+                XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+        return doc && model_document(doc, ret) ? 0 : -EBADMSG;
+}
+
+static void check_refused(const Domain *d, const Domain *untouched, const char *reason) {
+        check(memcmp(d, untouched, sizeof(*d)) == 0);
+        check(reason && *reason);
+        for (; *reason; reason++)
+                check(!iscntrl((unsigned char)*reason));
+}
+
+static void check_taken(const Domain *d, const Domain *expected, const char *reason) {
+        check(!reason);
+        check(!d->uuid == !expected->uuid);
+        check(!d->uuid || strcmp(d->uuid, expected->uuid) == 0);
+        check(d->n_hostdevs == expected->n_hostdevs);
+        for (size_t i = 0; i < d->n_hostdevs; i++)
+                check(pci_address_equal(&d->hostdevs[i], &expected->hostdevs[i]));
+}
+
+static void check_parse(int fd, int expected, const Domain *expected_domain) {
+        const Domain untouched = {(char *)"untouched", NULL, 42};
+        _cleanup_free_ char *reason = NULL;
+        Domain d = untouched;
+        int r;
+
+        errno = ERANGE; /* an old one must not matter */
+        r = domain_parse_fd(fd, &d, &reason);
+
+        if (r != expected)
+                fprintf(stderr, "got %d, expected %d: %s\n", r, expected, reason ?: "");
+        check(r == expected);
+        if (r < 0) {
+                check_refused(&d, &untouched, reason);
+                return;
+        }
+        check_taken(&d, expected_domain, reason);
+        domain_done(&d);
+        check(!d.uuid && !d.hostdevs && d.n_hostdevs == 0);
+}
+
+/* What libxml2 wants to find in the first bytes that it reads, and overlooks if they are too few: a
+ * byte-order mark and an XML declaration. */
+static bool has_prologue(const uint8_t *data, size_t size) {
+        return memmem(data, size < 8 ? size : 8, "<?xml", 5) || (size > 0 && data[0] == 0xef);
+}
+
+/* A pipe of packets: what one write(2) has written is what one read(2) reads. */
+static int make_pieces(const uint8_t *data, size_t size) {
+        size_t piece = size / PIPE_BUFFERS + 1;
+        int fds[2];
+
+        check(pipe2(fds, O_CLOEXEC | O_DIRECT | O_NONBLOCK) == 0);
+        for (size_t n; size > 0; data += n, size -= n) {
+                n = size < piece ? size : piece;
+                check(write(fds[1], data, n) == (ssize_t)n);
+        }
+        close(fds[1]);
+        return fds[0];
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        static int file = -1;
+        _cleanup_domain_ Domain expected = {};
+        _cleanup_close_ int pieces = -1;
+        int r = model(data, size, &expected);
+
+        if (file < 0)
+                file = memfd_create("domain", MFD_CLOEXEC);
+        file_set(file, data, size);
+        check_parse(file, r, &expected);
+
+        if (has_prologue(data, size))
+                return 0;
+        pieces = make_pieces(data, size);
+        check_parse(pieces, r, &expected);
+        return 0;
+}
