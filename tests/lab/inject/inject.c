@@ -4,7 +4,7 @@
  * wrong. Those are
  *
  *   write           to a file in /sys or /run/gpu-guest
- *   rename, unlink, mkdir in /run/gpu-guest
+ *   rename, unlink, mkdir in /run/gpu-guest, if there is something to remove or to make
  *   module          to load or unload a kernel module
  *   kill            to signal another process
  *   bus             a method of systemd's or logind's that is none of Get..., List..., Load...
@@ -224,13 +224,17 @@ static void locate(int dirfd, const char *name, char ret[static PATH_MAX]) {
         snprintf(ret, PATH_MAX, "%s%s%s", directory, *name ? "/" : "", name);
 }
 
-static int met_record(const char *call, int dirfd, const char *name, const char *value) {
+/* exists: what is there already for the call to change something; -1: does not matter. */
+static int met_record(
+        const char *call, int dirfd, const char *name, const char *value, int exists) {
         char path[PATH_MAX];
 
         if (!count)
                 return NOTHING;
         locate(dirfd, name, path);
-        return is_below(path, RECORDS) ? met(call, path, value, strlen(value)) : NOTHING;
+        if (!is_below(path, RECORDS) || (exists >= 0 && (access(path, F_OK) == 0) != exists))
+                return NOTHING;
+        return met(call, path, value, strlen(value));
 }
 
 static int met_write(int fd, const void *data, size_t size) {
@@ -283,7 +287,7 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) {
 }
 
 int renameat(int from_fd, const char *from, int to_fd, const char *to) {
-        return FINISH(met_record("rename", to_fd, to, from), int,
+        return FINISH(met_record("rename", to_fd, to, from, -1), int,
                 syscall(SYS_renameat, from_fd, from, to_fd, to));
 }
 
@@ -292,7 +296,7 @@ int rename(const char *from, const char *to) {
 }
 
 int unlinkat(int dirfd, const char *name, int flags) {
-        return FINISH(met_record("unlink", dirfd, name, ""), int,
+        return FINISH(met_record("unlink", dirfd, name, "", 1), int,
                 syscall(SYS_unlinkat, dirfd, name, flags));
 }
 
@@ -301,8 +305,8 @@ int unlink(const char *name) {
 }
 
 int mkdirat(int dirfd, const char *name, mode_t mode) {
-        return FINISH(
-                met_record("mkdir", dirfd, name, ""), int, syscall(SYS_mkdirat, dirfd, name, mode));
+        return FINISH(met_record("mkdir", dirfd, name, "", 0), int,
+                syscall(SYS_mkdirat, dirfd, name, mode));
 }
 
 int mkdir(const char *name, mode_t mode) {
@@ -382,7 +386,7 @@ static int met_method(const char *path, const char *member) {
         for (size_t i = 0; i < sizeof(harmless) / sizeof(*harmless); i++)
                 if (strncmp(member, harmless[i], strlen(harmless[i])) == 0)
                         return NOTHING;
-        return met("bus", path, member, strlen(member));
+        return met("bus", member, path, strlen(path));
 }
 
 int sd_bus_call_method(sd_bus *bus, const char *destination, const char *path,

@@ -18,9 +18,9 @@ WAY_TIMEOUT = 300
 REACH_TIMEOUT = 240
 
 JOURNAL = ("journalctl --no-pager -o short-precise -u 'gpu-guest*' -u libvirtd -u display-manager "
-           "-u lightdm -u systemd-logind -u 'lab-fault-*' -k -n 400; systemctl list-jobs --no-pager; "
-           "systemctl --failed --no-pager; loginctl --no-pager; "
-           f"grep -s . {place.RUN}/* | grep -v '^Binary'; ls -lA /run/gpu-guest")
+           "-u lightdm -u systemd-logind -u 'lab-fault-*' -n 400; echo; dmesg | grep -v audit: | "
+           "tail -n 60; systemctl list-jobs --no-pager; systemctl --failed --no-pager; loginctl "
+           f"--no-pager; grep -sI . {place.RUN}/*; ls -lA /run/gpu-guest")
 
 
 @dataclass
