@@ -26,11 +26,11 @@
 #define NAME_SIZE_MAX 63 /* MODULE_NAME_LEN is 56 or 60 */
 
 static int open_directory(bool create) {
-        int fd;
+        int fd = open(RUNTIME_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-        if (create && mkdir(RUNTIME_DIR, 0755) < 0 && errno != EEXIST)
-                return -errno;
-        fd = open(RUNTIME_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 && errno == ENOENT && create &&
+                (mkdir(RUNTIME_DIR, 0755) >= 0 || errno == EEXIST))
+                return open_directory(false);
         return fd < 0 ? -errno : fd;
 }
 
@@ -70,6 +70,15 @@ static int write_all(int fd, const char *text) {
         return 0;
 }
 
+/* Whatever lies there, e.g. from a helper that was killed, is not written to. */
+static int create_file(int dir, const char *name) {
+        int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, fd = openat(dir, name, flags, 0644);
+
+        if (fd < 0 && errno == EEXIST && unlinkat(dir, name, 0) >= 0)
+                fd = openat(dir, name, flags, 0644);
+        return fd < 0 ? -errno : fd;
+}
+
 int record_write(const char *name, const char *text) {
         _cleanup_close_ int dir = -1, fd = -1;
         char temporary[64];
@@ -80,12 +89,9 @@ int record_write(const char *name, const char *text) {
         dir = open_directory(true);
         if (dir < 0)
                 return dir;
-        /* what a killed helper has left; whatever it is, it is not written to */
-        if (unlinkat(dir, temporary, 0) < 0 && errno != ENOENT)
-                return -errno;
-        fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        fd = create_file(dir, temporary);
         if (fd < 0)
-                return -errno;
+                return fd;
 
         r = write_all(fd, text);
         if (r >= 0 && renameat(dir, temporary, dir, name) < 0)

@@ -105,7 +105,7 @@ void private_run_enter(void) {
         if (unshare(CLONE_NEWNS) < 0 &&
                 (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || !map_user(uid, gid)))
                 test_skip("namespaces are not to be had: %s", strerror(errno));
-        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
                 mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
                 test_skip("a mount of our own is not to be had: %s", strerror(errno));
 }

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A whole hand-over, and back, by helpers that were built with AddressSanitizer and
+UndefinedBehaviorSanitizer. GPU_GUEST_SANITIZED names the tree."""
+
+import os
+import subprocess
+
+from host import LAB
+
+# looking for leaks takes system calls that the units do not allow; the unit tests do it
+DROP_IN = "[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1\n"
+
+
+def test_hand_over_with_sanitizers(host):
+    tree = os.environ["GPU_GUEST_SANITIZED"]
+    tar = subprocess.run(["tar", "-C", tree, "-c", "."], check=True, stdout=subprocess.PIPE)
+    subprocess.run([LAB, "ssh", "--name", host.name, "--",
+                    "tar -C / --no-overwrite-dir --keep-directory-symlink -xm"],
+                   input=tar.stdout, check=True)
+    for unit in "gpu-guest-.service", "gpu-guest@.service":
+        host.write(f"/run/systemd/system/{unit}.d/sanitizers.conf", DROP_IN)
+    host.run("systemctl daemon-reload")
+    assert host.run("grep -c __asan_init /usr/libexec/gpu-guest/* | grep -c ':0' || :") == "0"
+
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    host.run("systemctl start graphical.target")
+    host.assert_has_gpu()
+    journal = host.journal()
+    assert "Sanitizer" not in journal and "runtime error" not in journal
+    # and by hand, where it is not systemd that ends them
+    host.run("systemctl start gpu-guest-trial@5.service")
+    host.assert_has_gpu()
+    journal = host.journal()
+    assert "Sanitizer" not in journal and "runtime error" not in journal
