@@ -5,7 +5,7 @@ UndefinedBehaviorSanitizer. GPU_GUEST_SANITIZED names the tree."""
 import os
 import subprocess
 
-from host import LAB
+from lablib.host import LAB
 
 # looking for leaks takes system calls that the units do not allow; the unit tests do it
 DROP_IN = "[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1\n"
