@@ -22,24 +22,29 @@ def is_ours(unit: str) -> bool:
 
 def differences(host: Host, failed: str = "") -> List[str]:
     """What is not as it should be; failed names units of others that may have failed."""
-    look = host.lab("look").stdout.strip()
-    problems = [] if look == "desktop" else [f"the monitor shows {look}"]
     state = host.state()
     state["failed"] = " ".join(unit for unit in state["failed"].split()
                                if not is_ours(unit) and unit not in failed.split())
-    return problems + [f"{key} is '{state[key]}', not '{wanted}'"
-                       for key, wanted in WANTED.items() if state[key] != wanted]
+    return [f"{key} is '{state[key]}', not '{wanted}'"
+            for key, wanted in WANTED.items() if state[key] != wanted]
 
 
 def until_back(host: Host, failed: str = "", patience: float = PATIENCE) -> List[str]:
-    """Look until everything is back; what is still missing when patience ends."""
+    """Look until everything is back; what is still missing when patience ends. The monitor is asked
+    first, which costs the host nothing."""
     deadline = time.monotonic() + patience
     while True:
+        problems = []
+        late = time.monotonic() > deadline
         try:
-            problems = differences(host, failed)
+            look = host.lab("look").stdout.strip()
+            if look != "desktop":
+                problems.append(f"the monitor shows {look}")
+            if late or not problems:
+                problems += differences(host, failed)
         except (AssertionError, subprocess.TimeoutExpired, ValueError) as e:
-            problems = [f"the host does not answer: {e}"]
-        if not problems or time.monotonic() > deadline:
+            problems.append(f"the host does not answer: {e}")
+        if late or not problems:
             return problems
         time.sleep(PAUSE)
 
