@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -84,7 +85,7 @@ static bool is_for_ever(void) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_free_ char *state = NULL, *target = NULL;
 
-        if (!arg_target || sd_bus_open_system(&bus) < 0)
+        if (sd_bus_open_system(&bus) < 0)
                 return false;
         if (manager_get_state(bus, &state) >= 0 &&
                 (strcmp(state, "initializing") == 0 || strcmp(state, "starting") == 0))
@@ -135,8 +136,11 @@ static int run(void) {
                         UNUSED_SEC);
                 w.unused_sec = UNUSED_SEC;
         }
-        if (is_for_ever())
-                w.unused_sec = 0;
+        if (arg_target && (w.unused_sec == 0 || is_for_ever())) {
+                log_progress("The graphics card waits for a guest for as long as it takes.");
+                for (;;)
+                        (void)pause();
+        }
 
         r = gpu_find(udev, &gpu);
         if (r < 0)

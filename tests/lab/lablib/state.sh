@@ -51,7 +51,7 @@ case "$(users_of '/dev/dri/card*')" in *Xorg*) echo x_on_gpu=yes ;; *) echo x_on
 echo "vfio_users=$(users_of '*vfio/[0-9]*')"
 # shellcheck disable=SC2012 # the names are ours
 echo "records=$(ls -A /run/gpu-guest 2>/dev/null | tr '\n' ' ' | sed 's/ $//')"
-echo "steps=$(units --state=active 'gpu-guest-*.service' | sed 's/gpu-guest-\([a-z]*\).service/\1/g')"
+echo "steps=$(units --state=active 'gpu-guest-*.service' | sed 's/gpu-guest-\([a-z]*\).service/\1/g; s/ watch//')"
 echo "leases=$(units --state=active 'gpu-guest@*.service' | sed 's/gpu-guest@\([^ ]*\).service/\1/g')"
 echo "failed=$(units --state=failed)"
 echo "inhibitors=$(systemd-inhibit --list --no-legend | sed -n 's/^Guest \([^ ]*\).*sleep.*block.*/\1/p' | sort | tr '\n' ' ' | sed 's/ $//')"
