@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hold [--map] [--stubborn] NODE [READY]: a program that uses a device node, and does not let go of
- * it by itself. It makes the file READY when it has it.
+ * hold [OPTIONS] NODE [READY]: a program that uses a device node, and does not let go of it by
+ * itself. It makes the file READY when it has it.
  *
  *   --map       keep a mapping of it only, and no descriptor; of a DRM card that is one of a buffer
+ *   --master    of a DRM card: stay its master, which who opens it first becomes; as a compositor
+ *               does, and a program that does not know better
  *   --stubborn  ignore SIGTERM and SIGHUP
  */
 
@@ -31,6 +33,7 @@ struct map_dumb {
         uint64_t offset;
 };
 
+#define DROP_MASTER _IO('d', 0x1f)
 #define CREATE_DUMB _IOWR('d', 0xb2, struct create_dumb)
 #define MAP_DUMB _IOWR('d', 0xb3, struct map_dumb)
 
@@ -62,13 +65,15 @@ static void map_only(int fd, const char *node) {
 }
 
 int main(int argc, char *argv[]) {
-        static const struct option options[] = {
-                {"map", no_argument, NULL, 'm'}, {"stubborn", no_argument, NULL, 's'}, {}};
-        int c, fd, map = 0;
+        static const struct option options[] = {{"map", no_argument, NULL, 'm'},
+                {"master", no_argument, NULL, 'M'}, {"stubborn", no_argument, NULL, 's'}, {}};
+        int c, fd, map = 0, master = 0;
 
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
                 if (c == 'm')
                         map = 1;
+                else if (c == 'M')
+                        master = 1;
                 else if (c == 's') {
                         signal(SIGTERM, SIG_IGN);
                         signal(SIGHUP, SIG_IGN);
@@ -80,6 +85,8 @@ int main(int argc, char *argv[]) {
         fd = open(argv[optind], O_RDWR | O_CLOEXEC);
         if (fd < 0)
                 fail(argv[optind]);
+        if (!master && strstr(argv[optind], "/dri/card"))
+                (void)ioctl(fd, DROP_MASTER);
         if (map)
                 map_only(fd, argv[optind]);
         if (argv[optind + 1] && open(argv[optind + 1], O_WRONLY | O_CREAT | O_CLOEXEC, 0644) < 0)
