@@ -94,8 +94,6 @@ static int bring_back(sd_bus *bus) {
         const char *unit;
         int r;
 
-        if (is_unwelcome(bus))
-                return 0;
         unit = unit_to_start(bus);
         if (!unit) {
                 log_info("No desktop was running, so none is started.");
@@ -130,13 +128,33 @@ static int bring_back(sd_bus *bus) {
         return 0;
 }
 
+/* Has what was stopped because it had the card open started again, after the desktop. */
+static void resume(sd_bus *bus) {
+        _cleanup_strv_free_ char **lines = NULL;
+        _cleanup_free_ char *reason = NULL;
+        int r = record_read(RECORD_HOLDERS, &lines);
+
+        if (r == -ENOENT)
+                return;
+        r = unit_queue_start(bus, UNIT_RESUME, &reason);
+        if (r < 0)
+                log_warning_errno(
+                        r, "Cannot start " UNIT_RESUME ", ignoring: %s", reason ?: strerror(-r));
+}
+
 static int run(void) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         int r = sd_bus_open_system(&bus);
 
         if (r < 0)
                 return log_error_errno(r, "Cannot connect to the system bus: %m");
-        return arg_remember ? remember(bus) : bring_back(bus);
+        if (arg_remember)
+                return remember(bus);
+        if (is_unwelcome(bus))
+                return 0;
+        r = bring_back(bus);
+        resume(bus);
+        return r;
 }
 
 int main(int argc, char *argv[]) {

@@ -9,7 +9,9 @@
  *    copies of what sessions have open, and drop them with the session
  * 3. who is not ours to end, or does not go, is named, and the hand-over fails
  *
- * The inverse (--restore) starts the services again and has the sound cards noticed.
+ * The inverse (--restore) has the sound cards noticed and starts the services again, once the
+ * desktop has the GPU open: the first one that opens a card becomes its master (drm_master_open()
+ * in drivers/gpu/drm/drm_auth.c), and without that a display server does not start.
  */
 
 #include <errno.h>
@@ -41,6 +43,7 @@
 #define GIVE_UP_AFTER_MS 45000 /* a service may take its time to stop */
 #define DEAD_TIMEOUT_MS 5000   /* from SIGKILL until the kernel has closed everything */
 #define ROUND_MS 250
+#define DESKTOP_TIMEOUT_MS 30000
 
 static bool arg_audio = false;
 static bool arg_check = false;
@@ -443,6 +446,24 @@ static int restore_line(sd_bus *bus, const char *line) {
         return 0;
 }
 
+/* Waits until somebody has opened the GPU. */
+static void wait_for_desktop(void) {
+        _cleanup_(udev_unrefp) struct udev *udev = udev_new();
+        uint64_t deadline = clock_deadline(DESKTOP_TIMEOUT_MS);
+        _cleanup_(nodes_done) Nodes nodes = {};
+
+        if (!udev || find_nodes(udev, &nodes) < 0)
+                return;
+        log_progress("Waiting for the desktop, which has to be the first to use the GPU.");
+        for (;;) {
+                _cleanup_(holders_done) Holders holders = {};
+
+                if (holders_find(&nodes, &holders) != 0 || clock_remaining(deadline) == 0)
+                        return;
+                holders_wait(&holders, ROUND_MS);
+        }
+}
+
 static int restore(sd_bus *bus) {
         _cleanup_strv_free_ char **lines = NULL;
         _cleanup_free_ char *state = NULL;
@@ -454,6 +475,8 @@ static int restore(sd_bus *bus) {
                 return log_error_errno(r, "Cannot read " RUNTIME_DIR "/" RECORD_HOLDERS ": %m");
         if (manager_get_state(bus, &state) >= 0 && strcmp(state, "stopping") == 0)
                 return 0;
+        if (is_running(bus, UNIT_DISPLAY_MANAGER))
+                wait_for_desktop();
 
         for (char **l = lines; *l; l++) {
                 r = restore_line(bus, *l);

@@ -68,6 +68,7 @@
 #define UNIT_GRAPHICAL "graphical.target"
 #define UNIT_DISPLAY_MANAGER "display-manager.service"
 #define UNIT_ANCHOR "gpu-guest-desktop.service"
+#define UNIT_RESUME "gpu-guest-resume.service"
 #define UNIT_TARGET "gpu-guest.target"
 #define UNIT_LOGIND "systemd-logind.service"
 #define UNIT_INIT_SCOPE "init.scope"              /* a service manager's own */

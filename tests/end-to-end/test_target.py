@@ -30,10 +30,23 @@ def test_guest_under_the_target(host):
 
 
 def test_desktop_asked_for_while_the_guest_runs(host):
-    """The guest is waited for: its GPU is never taken from under it."""
+    """The guest is asked to shut down, and only then does the GPU move."""
     host.run("virsh start painter")
     host.assert_guest_has_gpu("painter")
-    host.run("systemctl --no-block start graphical.target")
+    host.run("systemctl start graphical.target")
+    assert host.run("virsh domstate painter") == "shut off"
+    host.assert_has_gpu()
+    said = host.journal("gpu-guest@painter.service", "gpu-guest-vfio.service")
+    assert said.index("Asking the guest to shut down") < said.index("back from vfio-pci")
+
+
+def test_guest_that_is_not_libvirts(host):
+    """Nobody knows how to ask it, so it is waited for: its GPU is never taken from under it."""
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    # what has the group open is no process of the lease's domain any more
+    host.run("systemctl start gpu-guest@other.service && systemctl kill -s KILL gpu-guest@painter.service")
+    host.run("systemctl --no-block stop gpu-guest@other.service")
     host.wait("systemctl show -P StatusText gpu-guest-vfio.service | grep -q 'Waiting for the guest'")
     host.wait_look("guest")
     assert host.run("virsh domstate painter") == "running"
@@ -61,11 +74,12 @@ def test_helpers_by_hand_twice(host):
     """Each act and its inverse, twice in a row, without systemd: the second time changes nothing."""
     helper = "/usr/libexec/gpu-guest/"
     host.run("systemctl stop display-manager.service")
-    for act in ("vfio-claim --check", "seat-clear", "audio-unbind", "vtcon-unbind", "vfio-claim"):
+    for act in ("vfio-claim --check", "holders-clear --check", "seat-clear", "holders-clear",
+                "holders-clear --audio", "audio-unbind", "vtcon-unbind", "vfio-claim"):
         host.run(f"{helper}{act} && {helper}{act}")
     assert host.state()["driver"] == "vfio-pci"
     for act in ("i915-restore", "vtcon-unbind --restore", "audio-unbind --restore",
-                "desktop-return"):
+                "holders-clear --restore", "desktop-return"):
         host.run(f"{helper}{act} && {helper}{act}")
     host.assert_has_gpu()
 

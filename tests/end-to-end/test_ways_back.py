@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The ways back without a screen: nobody uses the GPU, the guest does not listen, time is up."""
+
+import pytest
+
+CONF = "/etc/gpu-guest.conf"
+
+
+def test_nobody_uses_it(host):
+    host.write(CONF, "GPU_GUEST_UNUSED_SEC=5\n")
+    host.run("systemctl start gpu-guest.target")
+    host.assert_has_gpu()
+    assert "No guest has used the graphics card for 5 s" in host.journal("gpu-guest-watch.service")
+
+
+def test_lease_that_nobody_uses(host):
+    host.write(CONF, "GPU_GUEST_UNUSED_SEC=5\n")
+    host.run("/etc/libvirt/hooks/qemu.d/gpu-guest painter prepare begin </dev/null")
+    host.assert_has_gpu()
+    assert "No guest has used the graphics card for 5 s" in host.journal("gpu-guest@painter.service")
+
+
+def test_guest_that_does_not_listen(host):
+    """A paused guest does not see its power button."""
+    host.write(CONF, "GPU_GUEST_SHUTDOWN_SEC=5\n")
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    host.run("virsh suspend painter")
+    host.run("systemctl start graphical.target")
+    host.assert_has_gpu()
+    assert host.run("virsh domstate painter") == "shut off"
+    assert "has not shut down within 5 s" in host.journal("gpu-guest@painter.service")
+
+
+def test_trial(host):
+    host.run("systemctl start gpu-guest-trial@5.service")
+    host.assert_has_gpu()
+    journal = host.journal("gpu-guest-vfio.service")
+    assert "ready for a guest" in journal and "is back" in journal
+
+
+@pytest.mark.parametrize("device, reason", [
+    ("slot='0x09' function='0x0'", "0000:00:09.0 as well, which this host does not have"),
+    ("slot='0x1f' function='0x2'", "shares its IOMMU group with 0000:00:1f.0"),
+])
+def test_domain_wants_what_cannot_be(idle_host, device, reason):
+    host = idle_host
+    hostdev = ("<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0' "
+               f"bus='0' {device}/></source></hostdev>")
+    host.run(f"virsh dumpxml --inactive painter > /tmp/painter.xml && "
+             f"sed \"s|<devices>|<devices>{hostdev}|\" /tmp/painter.xml > /tmp/more.xml && "
+             "virsh define /tmp/more.xml")
+    result = host.call("virsh start painter")
+    host.run("virsh define /tmp/painter.xml")
+    assert result.returncode != 0
+    assert reason in result.stderr
