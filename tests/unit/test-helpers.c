@@ -380,7 +380,7 @@ static void test_vtcon_restore_gone(void) {
         assert_said("There is no framebuffer console: text consoles have no screen.");
 }
 
-/* seat-clear and desktop-return, with a service manager */
+/* with a service manager */
 
 static void listen_manager(const FakeManager *m) {
         directory_make("/run/dbus");
@@ -391,6 +391,76 @@ static void assert_calls(const char *expected) {
         _cleanup_free_ char *calls = fake_manager_finish(NULL);
 
         assert_str(calls, expected);
+}
+
+static void test_holders_nothing(void) {
+        static const char *const options[] = {NULL, "--audio", "--check", "--restore"};
+
+        machine("i915");
+        assert_int(run("holders-clear", NULL), 1);
+        assert_said("Cannot connect to the system bus");
+        for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+                listen_manager(&(FakeManager){});
+                assert_int(run("holders-clear", options[i]), 0);
+                assert_str(said, "");
+                assert_calls("");
+        }
+        assert_int(access(RUNTIME_DIR, F_OK), -1);
+}
+
+static void test_holders_setting(void) {
+        machine("i915");
+        setenv(SETTING_HOLDERS, "leave", 1);
+        listen_manager(&(FakeManager){});
+        assert_int(run("holders-clear", NULL), 1);
+        assert_said("GPU_GUEST_HOLDERS is neither \"stop\" nor \"refuse\".");
+        assert_calls("");
+        unsetenv(SETTING_HOLDERS);
+}
+
+/* A line that cannot be read or undone does not keep the others from it. */
+static void test_holders_restore(void) {
+        mock_clear();
+        file_write(RECORD(RECORD_HOLDERS),
+                "service media.service\nrubbish\nsound ../../etc\nsound card7\n"
+                "user-service 4294967294 player.service\nservice other.service\n");
+        listen_manager(&(FakeManager){.system_state = "running"});
+        assert_int(run("holders-clear", "--restore"), 1);
+        assert_said("Cannot undo \"rubbish\"");
+        assert_said("Cannot undo \"sound ../../etc\"");
+        assert_said("player.service of user 4294967294 is not started again");
+        assert_calls("StartUnit media.service replace\nStartUnit other.service replace\n");
+        assert_record(RECORD(RECORD_HOLDERS), NULL);
+
+        /* the machine goes down */
+        file_write(RECORD(RECORD_HOLDERS), "service media.service\n");
+        listen_manager(&(FakeManager){.system_state = "stopping"});
+        assert_int(run("holders-clear", "--restore"), 0);
+        assert_calls("");
+}
+
+/* guest-watch and guest-shutdown */
+
+static void test_watch(void) {
+        mock_clear();
+        assert_int(run("guest-watch", NULL), 1);
+        assert_said("Cannot find the graphics card");
+
+        machine("vfio-pci");
+        setenv(SETTING_UNUSED, "1", 1);
+        assert_int(run("guest-watch", NULL), 0);
+        assert_said("No guest has used the graphics card for 1 s");
+        unsetenv(SETTING_UNUSED);
+}
+
+static void test_shutdown(void) {
+        mock_clear();
+        assert_int(run("guest-shutdown", "win10"), 1);
+        assert_said("Cannot find the graphics card");
+
+        machine("vfio-pci");
+        assert_int(run("guest-shutdown", "win10"), 0);
+        assert_str(said, "");
 }
 
 static void test_seat_nothing(void) {
@@ -491,6 +561,21 @@ static void test_desktop_fails(void) {
         assert_said("Cannot connect to the system bus");
 }
 
+/* What was stopped comes after the desktop, and also where there is none. */
+static void test_desktop_resumes(void) {
+        mock_clear();
+        file_write(RECORD(RECORD_HOLDERS), "service media.service\n");
+        assert_returns(
+                &(FakeManager){.system_state = "running", .default_target = "graphical.target"}, 0,
+                RESET "StartUnit graphical.target replace\n"
+                      "StartUnit gpu-guest-resume.service replace\n");
+        assert_returns(
+                &(FakeManager){.system_state = "running", .default_target = "multi-user.target"}, 0,
+                "StartUnit gpu-guest-resume.service replace\n");
+        assert_returns(&(FakeManager){.system_state = "stopping"}, 0, "");
+        assert_record(RECORD(RECORD_HOLDERS), "service media.service\n");
+}
+
 static void assert_remembers(const FakeManager *m, const char *record) {
         mock_clear();
         listen_manager(m);
@@ -549,12 +634,18 @@ int main(int argc, char *argv[]) {
         test_vtcon_nothing();
         test_vtcon_unbind();
         test_vtcon_restore_gone();
+        test_holders_nothing();
+        test_holders_setting();
+        test_holders_restore();
+        test_watch();
+        test_shutdown();
         test_seat_nothing();
         test_seat_refused();
         test_desktop_by_default();
         test_desktop_by_record();
         test_desktop_stays_away();
         test_desktop_fails();
+        test_desktop_resumes();
         test_desktop_remember();
         mock_leave();
         return 0;
