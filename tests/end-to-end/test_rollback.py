@@ -89,12 +89,3 @@ def test_the_guest_itself_fails_to_start(host):
     assert result.returncode != 0
     assert "missing" in result.stderr
     host.assert_has_gpu()
-
-
-def test_driver_refuses_once(host):
-    """i915's own probe fails as the card comes back: the kernel is asked again."""
-    host.run("virsh start painter")
-    host.assert_guest_has_gpu("painter")
-    host.write("/etc/modprobe.d/fault.conf", "options i915 fail_probe=1\n")
-    host.run("virsh destroy painter")
-    host.assert_has_gpu()

@@ -20,16 +20,26 @@ def test_lease_that_nobody_uses(host):
     assert "No guest has used the graphics card for 5 s" in host.journal("gpu-guest@painter.service")
 
 
-def test_guest_that_does_not_listen(host):
-    """A paused guest does not see its power button."""
+def test_guest_without_a_power_button(host):
     host.write(CONF, "GPU_GUEST_SHUTDOWN_SEC=5\n")
+    host.run("virsh dumpxml painter | sed /acpi/d > /tmp/p.xml && virsh define /tmp/p.xml")
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    host.run("systemctl start graphical.target")
+    host.assert_has_gpu()
+    assert host.run("virsh domstate painter") == "shut off"
+    assert "has not shut down within 5 s" in host.journal("gpu-guest@painter.service")
+
+
+def test_paused_guest(host):
+    """It cannot be asked, so it is stopped at once."""
     host.run("virsh start painter")
     host.assert_guest_has_gpu("painter")
     host.run("virsh suspend painter")
     host.run("systemctl start graphical.target")
     host.assert_has_gpu()
     assert host.run("virsh domstate painter") == "shut off"
-    assert "has not shut down within 5 s" in host.journal("gpu-guest@painter.service")
+    assert "libvirt cannot ask the guest" in host.journal("gpu-guest@painter.service")
 
 
 def test_trial(host):

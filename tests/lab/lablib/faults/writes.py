@@ -4,6 +4,7 @@
 They are not listed anywhere: one hand-over and return with inject.so in all units shows them.
 """
 
+import itertools
 from typing import List
 
 from ..common import LabError
@@ -11,6 +12,7 @@ from ..host import Host
 from . import check, place
 from .table import Fault, Write
 
+CI_STEP = 3
 KINDS = ("kill-before", "kill-after", "EIO", "EBUSY", "ENODEV")
 
 
@@ -43,9 +45,8 @@ def enumerate_writes(host: Host) -> List[Write]:
 
 
 def faults(writes: List[Write], everything: bool) -> List[Fault]:
-    """Each write in each way that it can go wrong; else each in one way, taken in turn."""
-    found = []
-    for i, write in enumerate(writes):
-        for kind in KINDS if everything else [KINDS[i % len(KINDS)]]:
-            found.append(Fault(f"{write}:{kind}", write=write, how=kind))
-    return found
+    """Each write in each way that it can go wrong; else every third, in one way, taken in turn."""
+    if not everything:
+        return [Fault(f"{write}:{kind}", write=write, how=kind)
+                for write, kind in zip(writes[::CI_STEP], itertools.cycle(KINDS))]
+    return [Fault(f"{write}:{kind}", write=write, how=kind) for write in writes for kind in KINDS]
