@@ -100,6 +100,9 @@ static int bring_back(sd_bus *bus) {
                 return 0;
         }
 
+        if (unit_start_is_queued(bus, unit) > 0)
+                return 0; /* the unit runs us twice */
+
         r = seat_wait_graphical(SEAT_NAME, SCREEN_TIMEOUT_MS);
         if (r == -ETIMEDOUT)
                 return log_error_errno(r,
