@@ -184,11 +184,16 @@ static void check_parse(int fd, int expected, const Domain *expected_domain) {
         check(!d.uuid && !d.hostdevs && d.n_hostdevs == 0);
 }
 
-/* libxml2 looks ahead no further than the bytes of one read, and where these are few it overlooks
- * the end of a processing instruction, an XML declaration or a byte-order mark: libvirt writes none
- * of them. */
+/* libxml2 looks ahead no further than the bytes of one read. Where these are few it overlooks a
+ * byte-order mark, an XML declaration, the end of a processing instruction, and that "]]>" must not
+ * be in a text. */
 static bool needs_lookahead(const uint8_t *data, size_t size) {
-        return memmem(data, size, "<?", 2) || (size > 0 && data[0] == 0xef);
+        static const char *const words[] = {"<?", "<!", "]]", "\xef\xbb\xbf"};
+
+        for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+                if (memmem(data, size, words[i], strlen(words[i])))
+                        return true;
+        return false;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
