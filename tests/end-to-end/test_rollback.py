@@ -89,3 +89,23 @@ def test_the_guest_itself_fails_to_start(host):
     assert result.returncode != 0
     assert "missing" in result.stderr
     host.assert_has_gpu()
+
+
+INVERSES = {"desktop": "desktop-return", "audio": "audio-unbind --restore",
+            "vtcon": "vtcon-unbind --restore", "vfio": "i915-restore"}
+
+
+def test_every_inverse_is_killed(host):
+    """Each of them before it has done anything, in one and the same return."""
+    for step, inverse in INVERSES.items():
+        host.write(f"/run/systemd/system/gpu-guest-{step}.service.d/fault.conf",
+                   "[Service]\nExecStopPost=\nExecStopPost=-/bin/sh -c 'kill -KILL $$$$'\n"
+                   f"ExecStopPost=/usr/libexec/gpu-guest/{inverse}\n")
+        # as the unit has it, but for what is killed
+        assert f"ExecStopPost=-/usr/libexec/gpu-guest/{inverse}\n" in \
+            host.run(f"systemctl cat gpu-guest-{step}.service")
+    host.run("systemctl daemon-reload")
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    host.run("virsh destroy painter")
+    host.assert_has_gpu()

@@ -318,9 +318,14 @@ class Lab:
         if how != "running":
             failed = self.ssh_output("systemctl --failed --plain --no-legend", timeout=60)
             say(f"the system is {how or 'silent'}: {failed or 'no failed units'}")
-        if self.ssh_output("systemctl is-active display-manager.service", timeout=60) == "active":
-            poll(lambda: self.look() == "desktop", DESKTOP_TIMEOUT,
-                 "the desktop to appear (see: lab screen)", interval=0.5)
+        # a guest that libvirt starts by itself may still take the desktop away
+        poll(lambda: self.look() == "desktop" or not self.has_desktop(), DESKTOP_TIMEOUT,
+             "the desktop to appear (see: lab screen)", interval=0.5)
+
+    def has_desktop(self) -> bool:
+        """Whether a desktop is up, or on its way."""
+        state = self.ssh_output("systemctl is-active display-manager.service", timeout=60)
+        return state in ("active", "activating")
 
     # monitor
 
