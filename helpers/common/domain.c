@@ -137,30 +137,46 @@ static const char *read_error(int error) {
         }
 }
 
+/* Reads until the buffer is full or the end has come. Returns the number of bytes, or a negative
+ * errno. */
+static ssize_t read_full(Parser *p, char *buffer, size_t size) {
+        size_t done = 0;
+
+        while (done < size) {
+                ssize_t n;
+                int r = wait_readable(p);
+
+                if (r < 0)
+                        return r;
+                n = read(p->fd, buffer + done, size - done);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                if (n == 0)
+                        break;
+                done += (size_t)n;
+                p->n_read += (size_t)n;
+        }
+        return (ssize_t)done;
+}
+
 /* Hands bytes to libxml2: 0 at the end, or when there was an error of whatever kind, so that the
- * rest is not read. */
+ * rest is not read. It looks for a byte-order mark and an XML declaration in the first bytes that
+ * it is given and overlooks them if those are few, so it is given as many as it asks for. */
 static int on_read(void *userdata, char *buffer, int size) {
         Parser *p = userdata;
         ssize_t n;
-        int r;
 
         if (p->error < 0)
                 return 0;
 
-        r = wait_readable(p);
-        if (r >= 0) {
-                do
-                        n = read(p->fd, buffer, (size_t)size);
-                while (n < 0 && errno == EINTR);
-                r = n < 0 ? -errno : n == 0 && p->n_read == 0 ? -ENODATA : 0;
-        }
-        if (r < 0) {
-                parser_fail(p, r, "%s", read_error(r));
-                return 0;
-        }
-
-        p->n_read += (size_t)n;
-        if (p->n_read > DOMAIN_SIZE_MAX)
+        n = read_full(p, buffer, (size_t)size);
+        if (n == 0 && p->n_read == 0)
+                n = -ENODATA;
+        if (n < 0)
+                parser_fail(p, (int)n, "%s", read_error((int)n));
+        else if (p->n_read > DOMAIN_SIZE_MAX)
                 parser_fail(p, -EFBIG, "it has more than %u MiB", DOMAIN_SIZE_MAX / 1024 / 1024);
         else if (memchr(buffer, '\0', (size_t)n))
                 parser_fail(p, -EBADMSG, "there is a NUL byte in it");
