@@ -29,7 +29,6 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/options.h"
-#include "common/pci.h"
 #include "common/process.h"
 #include "common/qemu.h"
 #include "common/settings.h"
@@ -150,19 +149,15 @@ static int run(void) {
         _cleanup_(udev_unrefp) struct udev *udev = udev_new();
         _cleanup_free_ char *gpu = NULL, *group = NULL;
         _cleanup_(guest_done) Guest guest = {.pidfd = -1};
-        _cleanup_close_ int fd = -1;
         int r, seconds = SHUTDOWN_SEC;
 
         if (!udev)
                 return log_oom();
-        r = gpu_find(udev, &gpu);
+        r = gpu_find_group(udev, &gpu, &group);
         if (r < 0)
-                return log_error_errno(r, "Cannot find the graphics card: %m");
+                return log_error_errno(r, "Cannot find the graphics card and its IOMMU group: %m");
         log_set_device(gpu);
-        fd = pci_open(gpu);
-        r = fd < 0 ? fd : pci_get_iommu_group(fd, &group);
-        if (r >= 0)
-                r = find_guest(gpu, group, &guest);
+        r = find_guest(gpu, group, &guest);
         if (r < 0)
                 return log_error_errno(r, "Cannot see who uses the graphics card: %m");
         if (r == 0)

@@ -24,7 +24,6 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/options.h"
-#include "common/pci.h"
 #include "common/process.h"
 #include "common/settings.h"
 #include "common/unit.h"
@@ -72,10 +71,12 @@ static int wait_for_guest(const Watch *w, int seconds, pid_t *ret_pid, char **re
 static void wait_while_used(const Watch *w, pid_t pid) {
         for (;;) {
                 _cleanup_free_ char *name = NULL;
+                int r = process_wait_end(pid, STILL_USED_MS);
                 pid_t user;
 
-                if (process_wait_end(pid, STILL_USED_MS) != -ETIMEDOUT ||
-                        vfio_find_user(w->gpu, w->group, &user, &name) <= 0)
+                if (r < 0 && r != -ETIMEDOUT) /* no event then, only a look now and again */
+                        (void)poll(NULL, 0, LAST_PAUSE_MS);
+                if (r >= 0 || vfio_find_user(w->gpu, w->group, &user, &name) <= 0)
                         return;
         }
 }
@@ -124,7 +125,6 @@ static int watch(const Watch *w) {
 static int run(void) {
         _cleanup_(udev_unrefp) struct udev *udev = udev_new();
         _cleanup_free_ char *gpu = NULL, *group = NULL;
-        _cleanup_close_ int fd = -1;
         Watch w = {};
         int r;
 
@@ -142,14 +142,10 @@ static int run(void) {
                         (void)pause();
         }
 
-        r = gpu_find(udev, &gpu);
+        r = gpu_find_group(udev, &gpu, &group);
         if (r < 0)
-                return log_error_errno(r, "Cannot find the graphics card: %m");
+                return log_error_errno(r, "Cannot find the graphics card and its IOMMU group: %m");
         log_set_device(gpu);
-        fd = pci_open(gpu);
-        r = fd < 0 ? fd : pci_get_iommu_group(fd, &group);
-        if (r < 0)
-                return log_error_errno(r, "Cannot read the graphics card's IOMMU group: %m");
 
         w.gpu = gpu;
         w.group = group;

@@ -211,16 +211,6 @@ static int ask(sd_bus *bus, const Holder *h) {
         }
 }
 
-/* The second measure. A service that is stopping is killed by its manager when that has waited
- * enough. */
-static int insist(sd_bus *bus, const Holder *h) {
-        if (h->kind == HOLDER_KEEPER || h->kind == HOLDER_FOREIGN ||
-                (h->kind == HOLDER_SERVICE && is_running(bus, h->unit)))
-                return 0;
-        log_info("%s (PID %d) has not ended, killing it.", h->name, (int)h->pid);
-        return end_process(h, SIGKILL);
-}
-
 /* Does the holder go when the desktop does? */
 static bool goes_with_the_desktop(sd_bus *bus, const Holder *h) {
         if (h->kind == HOLDER_USER_SERVICE)
@@ -296,8 +286,19 @@ static int ask_once(Clearing *c, const Holder *h) {
         return ask(c->bus, h);
 }
 
+/* The second measure. A service that is stopping is killed by its manager when that has waited
+ * enough; one that has been started again meanwhile, by a socket of its own, is asked again. */
+static int insist(Clearing *c, const Holder *h) {
+        if (h->kind == HOLDER_KEEPER || h->kind == HOLDER_FOREIGN)
+                return 0;
+        if (h->kind == HOLDER_SERVICE && is_running(c->bus, h->unit))
+                return ask_once(c, h);
+        log_info("%s (PID %d) has not ended, killing it.", h->name, (int)h->pid);
+        return end_process(h, SIGKILL);
+}
+
 /* Once it is time to insist, those who are still there have not been on their way out. */
-static int insist_all(const Clearing *c, const Holders *holders) {
+static int insist_all(Clearing *c, const Holders *holders) {
         uint64_t dead_at = c->insist_at + DEAD_TIMEOUT_MS;
         int r = 0;
 
@@ -307,7 +308,7 @@ static int insist_all(const Clearing *c, const Holders *holders) {
                 (clock_remaining(dead_at) == 0 && !any_is_stopping(c->bus, holders)))
                 return complain(holders);
         for (size_t i = 0; i < holders->n && r >= 0; i++)
-                r = insist(c->bus, &holders->list[i]);
+                r = insist(c, &holders->list[i]);
         return r;
 }
 

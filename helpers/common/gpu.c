@@ -18,6 +18,7 @@
 #include "gpu.h"
 #include "names.h"
 #include "pci-address.h"
+#include "pci.h"
 
 int gpu_wait_udev(struct udev *udev, int timeout_ms) {
         _cleanup_(udev_queue_unrefp) struct udev_queue *queue = udev_queue_new(udev);
@@ -114,6 +115,25 @@ int gpu_find(struct udev *udev, char **ret_address) {
                 return -ENOMEM;
 
         *ret_address = address;
+        return 0;
+}
+
+int gpu_find_group(struct udev *udev, char **ret_address, char **ret_group) {
+        _cleanup_free_ char *address = NULL;
+        _cleanup_close_ int fd = -1;
+        int r = gpu_find(udev, &address);
+
+        if (r < 0)
+                return r;
+        fd = pci_open(address);
+        if (fd < 0)
+                return fd;
+        r = pci_get_iommu_group(fd, ret_group);
+        if (r < 0)
+                return r;
+
+        *ret_address = address;
+        address = NULL;
         return 0;
 }
 

@@ -24,6 +24,9 @@ int gpu_wait_udev(struct udev *udev, int timeout_ms);
  * Returns 0, -ENODEV if no device has the role, or another negative errno. */
 int gpu_find(struct udev *udev, char **ret_address);
 
+/* The same with its IOMMU group (pci_get_iommu_group()), also the caller's to free. */
+int gpu_find_group(struct udev *udev, char **ret_address, char **ret_group);
+
 /* Lists the audio controllers whose driver depends on the GPU: those in the role "audio" that the
  * kernel shows as consumers of the GPU (device links, which i915 and xe make when snd_hda_intel or
  * SOF bind to them). *ret is a NULL-terminated list, the caller's to free. Returns the number. */

@@ -40,6 +40,20 @@ def test_desktop_asked_for_while_the_guest_runs(host):
     assert said.index("Asking the guest to shut down") < said.index("back from vfio-pci")
 
 
+def test_guest_that_is_not_libvirts(host):
+    """Nobody knows how to ask it, so it is waited for: its GPU is never taken from under it."""
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    # what has the group open is no process of the lease's domain any more
+    host.run("systemctl start gpu-guest@other.service && systemctl kill -s KILL gpu-guest@painter.service")
+    host.run("systemctl --no-block stop gpu-guest@other.service")
+    host.wait("systemctl show -P StatusText gpu-guest-vfio.service | grep -q 'Waiting for the guest'")
+    host.wait_look("guest")
+    assert host.run("virsh domstate painter") == "running"
+    host.run("virsh shutdown painter")
+    host.assert_has_gpu()
+
+
 def test_two_leases(host):
     """The last one that ends returns the GPU."""
     host.run("systemctl start gpu-guest@one.service gpu-guest@two.service")

@@ -31,6 +31,17 @@ def test_guest_without_a_power_button(host):
     assert "has not shut down within 5 s" in host.journal("gpu-guest@painter.service")
 
 
+def test_paused_guest(host):
+    """It cannot be asked, so it is stopped at once."""
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    host.run("virsh suspend painter")
+    host.run("systemctl start graphical.target")
+    host.assert_has_gpu()
+    assert host.run("virsh domstate painter") == "shut off"
+    assert "libvirt cannot ask the guest" in host.journal("gpu-guest@painter.service")
+
+
 def test_trial(host):
     host.run("systemctl start gpu-guest-trial@5.service")
     host.assert_has_gpu()
