@@ -100,9 +100,6 @@ static int bring_back(sd_bus *bus) {
                 return 0;
         }
 
-        if (unit_start_is_queued(bus, unit) > 0)
-                return 0; /* the unit runs us twice */
-
         r = seat_wait_graphical(SEAT_NAME, SCREEN_TIMEOUT_MS);
         if (r == -ETIMEDOUT)
                 return log_error_errno(r,
@@ -118,12 +115,15 @@ static int bring_back(sd_bus *bus) {
         r = unit_reset_failed(bus, UNIT_DISPLAY_MANAGER);
         if (r < 0)
                 log_warning_errno(r, "Cannot reset " UNIT_DISPLAY_MANAGER ", ignoring: %m");
-        r = unit_queue_start(bus, unit, &reason);
-        if (r < 0)
-                return log_error_errno(
-                        r, "Cannot start %s again: %s", unit, reason ?: strerror(-r));
+        /* it may be what somebody has asked for, or what we have: the unit runs us twice */
+        if (unit_start_is_queued(bus, unit) <= 0) {
+                r = unit_queue_start(bus, unit, &reason);
+                if (r < 0)
+                        return log_error_errno(
+                                r, "Cannot start %s again: %s", unit, reason ?: strerror(-r));
+                log_progress("The desktop comes back (%s).", unit);
+        }
 
-        log_progress("The desktop comes back (%s).", unit);
         r = record_remove(RECORD_DESKTOP);
         if (r < 0)
                 log_warning_errno(
