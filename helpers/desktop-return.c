@@ -96,7 +96,8 @@ static int bring_back(sd_bus *bus) {
 
         unit = unit_to_start(bus);
         if (!unit) {
-                log_info("No desktop was running, so none is started.");
+                if (unit_start_is_queued(bus, UNIT_DISPLAY_MANAGER) <= 0)
+                        log_info("No desktop was running, so none is started.");
                 return 0;
         }
 
