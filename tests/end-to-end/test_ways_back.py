@@ -20,11 +20,14 @@ def test_lease_that_nobody_uses(host):
     assert "No guest has used the graphics card for 5 s" in host.journal("gpu-guest@painter.service")
 
 
-def test_guest_without_a_power_button(host):
+def test_guest_that_does_not_listen(host):
+    """Without a kernel, the firmware finds nothing to boot, and heeds no power button."""
     host.write(CONF, "GPU_GUEST_SHUTDOWN_SEC=5\n")
-    host.run("virsh dumpxml painter | sed /acpi/d > /tmp/p.xml && virsh define /tmp/p.xml")
+    host.run("virsh dumpxml painter | sed '/<kernel>/d; /<cmdline>/d' > /tmp/p.xml && "
+             "virsh define /tmp/p.xml")
     host.run("virsh start painter")
-    host.assert_guest_has_gpu("painter")
+    host.assert_guest_has_gpu("painter", look="dark")
+    assert host.state()["vfio_users"] == "qemu-system-x86"
     host.run("systemctl start graphical.target")
     host.assert_has_gpu()
     assert host.run("virsh domstate painter") == "shut off"
