@@ -63,7 +63,7 @@ class Fault:
     says: str = ""
     failed: str = ""
     device: str = ""
-    ci: bool = False
+    short: bool = False
     value: str = ""
     # of an enumerated write; no keys
     write: Write | None = None
@@ -86,18 +86,18 @@ class Fault:
 
 
 def variants(entry: dict) -> List[dict]:
-    """An entry for each of its phases and values; ci may name those that CI runs."""
+    """An entry for each of its phases and values; short may name those of the selection."""
     phases = entry.pop("phases", [entry.pop("phase", "")])
     values = entry.pop("each", [""])
-    ci = entry.pop("ci", False)
+    short = entry.pop("short", False)
     found = []
     for phase in phases:
         for value in values:
             parts = [phase] if len(phases) > 1 else []
             parts += [value.rpartition("/")[2]] if len(values) > 1 else []
-            chosen = ci if isinstance(ci, bool) else "-".join(parts) in ci
+            chosen = short if isinstance(short, bool) else "-".join(parts) in short
             found.append(entry | {"name": "-".join([entry["name"], *parts]), "phase": phase,
-                                  "value": value, "ci": chosen})
+                                  "value": value, "short": chosen})
     return found
 
 

@@ -12,7 +12,7 @@ from ..host import Host
 from . import check, place
 from .table import Fault, Write
 
-CI_STEP = 3
+SHORT_STEP = 3
 KINDS = ("kill-before", "kill-after", "EIO", "EBUSY", "ENODEV")
 
 
@@ -48,5 +48,5 @@ def faults(writes: List[Write], everything: bool) -> List[Fault]:
     """Each write in each way that it can go wrong; else every third, in one way, taken in turn."""
     if not everything:
         return [Fault(f"{write}:{kind}", write=write, how=kind)
-                for write, kind in zip(writes[::CI_STEP], itertools.cycle(KINDS))]
+                for write, kind in zip(writes[::SHORT_STEP], itertools.cycle(KINDS))]
     return [Fault(f"{write}:{kind}", write=write, how=kind) for write in writes for kind in KINDS]
