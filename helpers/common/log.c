@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
+#include <systemd/sd-login.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -50,10 +51,21 @@ static struct iovec field(char *buffer, size_t size, const char *name, const cha
         return (struct iovec){buffer, n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1};
 }
 
+/* The journal asks /proc which unit a message is from, and finds nothing for the last words of a
+ * process that has ended by then. With this field "journalctl -u" and "systemctl status" show them
+ * all the same (systemd.journal-fields(7)). */
+static const char *own_unit(void) {
+        static char *unit = NULL;
+
+        if (!unit)
+                (void)sd_pid_get_unit(0, &unit);
+        return unit;
+}
+
 static int send_to_journal(int level, const char *message) {
         char text[MESSAGE_MAX + sizeof("MESSAGE=")], priority[sizeof("PRIORITY=7")];
-        char device[FIELD_MAX], domain[FIELD_MAX];
-        struct iovec iov[4];
+        char device[FIELD_MAX], domain[FIELD_MAX], unit[FIELD_MAX];
+        struct iovec iov[5];
         int n = 0;
 
         iov[n++] = field(text, sizeof(text), "MESSAGE", message);
@@ -63,6 +75,8 @@ static int send_to_journal(int level, const char *message) {
                 iov[n++] = field(device, sizeof(device), JOURNAL_DEVICE, device_address);
         if (domain_name)
                 iov[n++] = field(domain, sizeof(domain), JOURNAL_DOMAIN, domain_name);
+        if (own_unit())
+                iov[n++] = field(unit, sizeof(unit), "OBJECT_SYSTEMD_UNIT", own_unit());
 
         return sd_journal_sendv(iov, n);
 }

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <systemd/sd-login.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -161,6 +162,7 @@ static void test_other_stream(void) {
 /* The journal's protocol: one field per line, here none has a newline in it. */
 static void test_journal(void) {
         _cleanup_free_ char *stream = NULL, *plain = NULL, *full = NULL, *none = NULL;
+        _cleanup_free_ char *unit = NULL, *field = NULL;
         _cleanup_close_ int fd = -1;
         struct stat st;
 
@@ -178,6 +180,9 @@ static void test_journal(void) {
         assert_true(strstr(plain, "PRIORITY=4\n"));
         assert_true(strstr(plain, "SYSLOG_IDENTIFIER=test-log\n"));
         assert_true(!strstr(plain, JOURNAL_DEVICE) && !strstr(plain, JOURNAL_DOMAIN));
+        if (sd_pid_get_unit(0, &unit) >= 0)
+                field = format("\nOBJECT_SYSTEMD_UNIT=%s\n", unit);
+        assert_true(field ? !!strstr(plain, field) : !strstr(plain, "OBJECT_SYSTEMD_UNIT"));
 
         log_set_device("0000:00:02.0");
         log_set_domain("win11");
