@@ -79,25 +79,35 @@ static int create_file(int dir, const char *name) {
         return fd < 0 ? -errno : fd;
 }
 
+/* A record is written under this name first. */
+typedef struct Temporary {
+        char name[64];
+} Temporary;
+
+static Temporary temporary(const char *record) {
+        Temporary t;
+
+        snprintf(t.name, sizeof(t.name), ".%s.new", record);
+        return t;
+}
+
 int record_write(const char *name, const char *text) {
         _cleanup_close_ int dir = -1, fd = -1;
-        char temporary[64];
+        const Temporary new = temporary(name);
         int r;
-
-        snprintf(temporary, sizeof(temporary), ".%s.new", name);
 
         dir = open_directory(true);
         if (dir < 0)
                 return dir;
-        fd = create_file(dir, temporary);
+        fd = create_file(dir, new.name);
         if (fd < 0)
                 return fd;
 
         r = write_all(fd, text);
-        if (r >= 0 && renameat(dir, temporary, dir, name) < 0)
+        if (r >= 0 && renameat(dir, new.name, dir, name) < 0)
                 r = -errno;
         if (r < 0)
-                (void)unlinkat(dir, temporary, 0);
+                (void)unlinkat(dir, new.name, 0);
         return r;
 }
 
@@ -134,13 +144,19 @@ int record_read(const char *name, char ***ret) {
         char text[RECORD_MAX + 1];
         struct stat st;
         ssize_t size;
+        int r;
 
         dir = open_directory(false);
         if (dir < 0)
                 return dir;
         fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
+        if (fd < 0) {
+                r = -errno;
+                /* who was killed before the record was complete has not changed anything either */
+                if (r == -ENOENT)
+                        (void)unlinkat(dir, temporary(name).name, 0);
+                return r;
+        }
         if (fstat(fd, &st) < 0)
                 return -errno;
         if (!S_ISREG(st.st_mode))
@@ -162,6 +178,7 @@ int record_remove(const char *name) {
                 return 0;
         if (dir < 0)
                 return dir;
+        (void)unlinkat(dir, temporary(name).name, 0);
         return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 

@@ -27,10 +27,11 @@ int record_write(const char *name, const char *text);
 
 /* Reads a record as a NULL-terminated list of its lines, the caller's to free. Returns the number
  * of lines, -ENOENT if there is none, -EBADMSG if it is not what we write (no regular file, too
- * large, a NUL byte, a line without end), or another negative errno. */
+ * large, a NUL byte, a line without end), or another negative errno. Where there is none, what a
+ * killed writer has left of one is removed. */
 int record_read(const char *name, char ***ret);
 
-/* Forgets a record; it need not exist. Returns 0 or a negative errno. */
+/* Forgets a record, and what a killed writer has left; neither need exist. Returns 0 or a negative errno. */
 int record_remove(const char *name);
 
 /* What was bound to what: a line of the records "gpu" and "audio". */

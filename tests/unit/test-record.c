@@ -118,6 +118,13 @@ static void test_left_over(void) {
         assert_int(record_write(RECORD_GPU, "new\n"), 0);
         assert_record("new");
         assert_int(count_files(), 1);
+
+        file_write(RUNTIME_DIR "/." RECORD_GPU ".new", "half of");
+        assert_int(record_remove(RECORD_GPU), 0);
+        assert_int(count_files(), 0);
+        file_write(RUNTIME_DIR "/." RECORD_GPU ".new", "half of");
+        assert_unreadable(-ENOENT);
+        assert_int(count_files(), 0);
 }
 
 static void test_obstacles_to_write(void) {
