@@ -16,7 +16,6 @@
  * the running guest.
  */
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -37,6 +36,7 @@
 #include "common/options.h"
 #include "common/pci-address.h"
 #include "common/pci.h"
+#include "common/text.h"
 
 /* At boot libvirt starts domains while udev may still be busy with the devices it has found. */
 #define UDEV_TIMEOUT_MS 30000
@@ -44,16 +44,6 @@
 static bool arg_release = false;
 static const char *arg_qemu_dir = LIBVIRT_QEMU_DIR;
 static const char *arg_domain = NULL;
-
-/* For messages, so that a name cannot make lines of its own. */
-static char *printable(const char *s) {
-        char *copy = strdup(s);
-
-        for (char *p = copy; p && *p; p++)
-                if (iscntrl((unsigned char)*p))
-                        *p = '?';
-        return copy;
-}
 
 /* Could there be XML on standard input? Not on a terminal or /dev/null, and not if it is closed. */
 static bool stdin_is_usable(void) {
@@ -90,7 +80,7 @@ static int open_definition(const char *path) {
 
 /* Reads what libvirt keeps of a domain that was defined to stay. */
 static int read_definition(Domain *ret) {
-        _cleanup_free_ char *name = printable(arg_domain), *path = NULL, *shown = NULL;
+        _cleanup_free_ char *name = text_printable(arg_domain), *path = NULL, *shown = NULL;
         _cleanup_close_ int fd = -1;
         int r;
 
@@ -101,7 +91,7 @@ static int read_definition(Domain *ret) {
                 return log_error_errno(EINVAL, "No domain can have the name \"%s\".", name);
         if (asprintf(&path, "%s/%s.xml", arg_qemu_dir, arg_domain) < 0)
                 return log_oom();
-        shown = printable(path);
+        shown = text_printable(path);
         if (!shown)
                 return log_oom();
 

@@ -75,3 +75,55 @@ int lease_unit_name(const char *domain_name, const char *uuid, char **ret) {
         name = NULL;
         return 0;
 }
+
+static int hex_value(char c) {
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Takes the next character of an escaped name, 0 if there is none or it is not escaped rightly. */
+static char unescape(const char **p) {
+        char c = *(*p)++;
+        int high, low;
+
+        if (c == '-')
+                return '/';
+        if (c != '\\')
+                return c != '\0' && strchr(PLAIN, c) ? c : '\0';
+        if (**p != 'x')
+                return '\0';
+        high = hex_value((*p)[1]);
+        low = high < 0 ? -1 : hex_value((*p)[2]);
+        if (low < 0)
+                return '\0';
+        *p += 3;
+        return (char)(high * 16 + low);
+}
+
+int lease_domain_name(const char *unit, char **ret) {
+        size_t prefix = strlen(UNIT_LEASE_PREFIX), suffix = strlen(UNIT_LEASE_SUFFIX);
+        size_t size = strlen(unit);
+        _cleanup_free_ char *name = NULL;
+        const char *p = unit + prefix, *end;
+        size_t n = 0;
+
+        if (size <= prefix + suffix || strncmp(unit, UNIT_LEASE_PREFIX, prefix) != 0 ||
+                strcmp(unit + size - suffix, UNIT_LEASE_SUFFIX) != 0)
+                return -EINVAL;
+        end = unit + size - suffix;
+        name = malloc(size);
+        if (!name)
+                return -ENOMEM;
+
+        while (p < end) {
+                name[n] = unescape(&p);
+                if (name[n++] == '\0' || p > end)
+                        return -EINVAL;
+        }
+        name[n] = '\0';
+
+        *ret = name;
+        name = NULL;
+        return 0;
+}

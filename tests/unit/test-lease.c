@@ -57,10 +57,12 @@ static void check_against_systemd(const char *const *names, size_t n) {
         if (!expected)
                 test_skip("systemd-escape is not installed");
         for (size_t i = 0; i < n; i++) {
-                _cleanup_free_ char *unit = NULL;
+                _cleanup_free_ char *unit = NULL, *name = NULL;
 
                 assert_int_in(names[i], lease_unit_name(names[i], NULL, &unit), 0);
                 assert_str_in(names[i], unit, strsep(&rest, " "));
+                assert_int_in(names[i], lease_domain_name(unit, &name), 0);
+                assert_str_in(names[i], name, names[i]);
         }
         assert_str(rest, NULL);
 }
@@ -152,7 +154,36 @@ static void test_length_without_uuid(void) {
         assert_str(unit, "untouched");
 }
 
+static void test_no_lease(void) {
+        static const char *const units[] = {
+                "",
+                "gpu-guest@",
+                "gpu-guest@.service",
+                "gpu-guest@a.target",
+                "gpu-guest@a.service.d",
+                "gpu-guest.service",
+                "lightdm.service",
+                "gpu-guest@a\\.service",
+                "gpu-guest@a\\x.service",
+                "gpu-guest@a\\x4.service",
+                "gpu-guest@a\\x4g.service",
+                "gpu-guest@a\\x4A.service",
+                "gpu-guest@a\\x00.service",
+                "gpu-guest@a\\y41.service",
+                "gpu-guest@a b.service",
+                "gpu-guest@a\x1b.service",
+        };
+
+        for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+                char *name = (char *)"untouched";
+
+                assert_int_in(units[i], lease_domain_name(units[i], &name), -EINVAL);
+                assert_str_in(units[i], name, "untouched");
+        }
+}
+
 int main(void) {
+        test_no_lease();
         test_empty();
         test_length_without_uuid();
         test_against_systemd();

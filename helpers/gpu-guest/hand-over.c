@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * gpu-guest try, gpu-guest return: units that are started, and what happens meanwhile told as it
+ * happens. Whatever becomes of this program, systemd goes on.
+ */
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "common/options.h"
+#include "common/unit.h"
+#include "monitor.h"
+#include "state.h"
+#include "terminal.h"
+#include "verbs.h"
+
+#define TRY_SEC 30
+#define TRY_SEC_MAX 86400
+#define LIVE_MS 1000
+
+typedef struct Course {
+        sd_bus *bus;
+        Monitor monitor;
+        uint64_t began_ms;
+        char *told; /* the last thing said */
+} Course;
+
+static void course_done(Course *c) {
+        monitor_done(&c->monitor);
+        sd_bus_flush_close_unref(c->bus);
+        free(c->told);
+}
+
+static int course_begin(Course *c) {
+        int r = sd_bus_open_system(&c->bus);
+
+        if (r >= 0)
+                r = sd_bus_set_allow_interactive_authorization(c->bus, true);
+        if (r >= 0)
+                r = monitor_open(&c->monitor, c->bus);
+        c->began_ms = clock_now_ms();
+        return r < 0 ? log_error_errno(r, "Cannot talk to systemd: %m") : 0;
+}
+
+static void say(Course *c, const char *text) {
+        unsigned long long ms = clock_now_ms() - c->began_ms;
+
+        terminal_live(stdout, "");
+        printf("%s%6llu.%llu s%s  %s\n", terminal_colour(stdout, COLOUR_FAINT), ms / 1000,
+                ms % 1000 / 100, terminal_colour(stdout, COLOUR_PLAIN), text);
+        fflush(stdout);
+}
+
+/* Says what a step has to say, once. */
+static void tell(Course *c) {
+        _cleanup_(state_done) State s = {};
+
+        if (state_read(c->bus, &s) < 0)
+                return;
+        for (size_t i = 0; i < s.n_steps; i++) {
+                const char *text = s.steps[i].text;
+
+                if (!*text || (c->told && strcmp(c->told, text) == 0))
+                        continue;
+                say(c, text);
+                free(c->told);
+                c->told = strdup(text);
+        }
+}
+
+static void show_waiting(Course *c, const char *what) {
+        _cleanup_free_ char *line = NULL;
+
+        if (asprintf(&line, "%6llu s    %s",
+                    (unsigned long long)(clock_now_ms() - c->began_ms) / 1000, what) < 0)
+                line = NULL;
+        terminal_live(stdout, line ?: "");
+}
+
+/* Starts a unit and waits until its start has succeeded (0) or failed (-EREMOTEIO, said). */
+static int start(Course *c, const char *unit, const char *waiting) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        const char *job;
+        int r = sd_bus_call_method(c->bus, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                "StartUnit", &error, &reply, "ss", unit, "replace");
+
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "o", &job);
+        if (r < 0)
+                return log_error_errno(
+                        r, "Cannot start %s: %s", unit, error.message ?: strerror(-r));
+
+        c->monitor.job = job;
+        while (r >= 0 && !c->monitor.result) {
+                show_waiting(c, waiting);
+                r = monitor_wait(&c->monitor, LIVE_MS);
+                tell(c);
+        }
+        terminal_live(stdout, "");
+        c->monitor.job = NULL;
+        if (r < 0)
+                return log_error_errno(r, "systemd does not answer any more: %m");
+        if (strcmp(c->monitor.result, "done") != 0)
+                r = -EREMOTEIO;
+        monitor_done(&c->monitor);
+        return r;
+}
+
+/* Waits until none of our units is under way or up. */
+static int wait_until_back(Course *c) {
+        for (;;) {
+                _cleanup_free_ char *state = NULL;
+                int r = unit_get_state(c->bus, UNIT_ANCHOR, &state);
+
+                if (r < 0)
+                        return log_error_errno(r, "Cannot ask for " UNIT_ANCHOR ": %m");
+                if (strcmp(state, "inactive") == 0 || strcmp(state, "failed") == 0)
+                        return 0;
+                show_waiting(c, "The graphics card is away.");
+                r = monitor_wait(&c->monitor, LIVE_MS);
+                if (r < 0)
+                        return log_error_errno(r, "systemd does not answer any more: %m");
+                tell(c);
+        }
+}
+
+/* The end of it: where the card is now. */
+static int conclude(Course *c) {
+        _cleanup_(state_done) State s = {};
+        int r = state_read(c->bus, &s);
+
+        terminal_live(stdout, "");
+        if (r < 0)
+                return log_error_errno(r, "Cannot tell where the graphics card is: %m");
+        if (s.owner != OWNER_HOST)
+                return log_error_errno(EREMOTEIO,
+                        "The graphics card is not back with the host. See: gpu-guest status; "
+                        "journalctl -b -u 'gpu-guest*'");
+        printf("%sThe graphics card is with the host, driver %s.%s\n",
+                terminal_colour(stdout, COLOUR_GOOD), s.driver,
+                terminal_colour(stdout, COLOUR_PLAIN));
+        return 0;
+}
+
+/* Reads "30", "30s", "2min" or "1h". */
+static int parse_seconds(const char *text, unsigned *ret) {
+        static const struct {
+                const char *suffix;
+                unsigned seconds;
+        } units[] = {{"", 1}, {"s", 1}, {"sec", 1}, {"m", 60}, {"min", 60}, {"h", 3600}};
+        unsigned long value;
+        char *end;
+
+        if (!isdigit((unsigned char)*text))
+                return -EINVAL;
+        errno = 0;
+        value = strtoul(text, &end, 10);
+        if (errno != 0 || value == 0 || value > TRY_SEC_MAX)
+                return -ERANGE;
+        for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+                if (strcmp(end, units[i].suffix) == 0) {
+                        *ret = (unsigned)value * units[i].seconds;
+                        return *ret > TRY_SEC_MAX ? -ERANGE : 0;
+                }
+        return -EINVAL;
+}
+
+static int try_for(Course *c, unsigned seconds) {
+        _cleanup_free_ char *unit = NULL, *line = NULL;
+        int r, returned;
+
+        if (asprintf(&unit, UNIT_TRIAL_FORMAT, seconds) < 0 ||
+                asprintf(&line, "The graphics card is away from the host, for %u s.", seconds) < 0)
+                return log_oom();
+
+        r = start(c, UNIT_CHECK, "Could it work?");
+        if (r == -EREMOTEIO)
+                return log_error_errno(r, "It would not work, so nothing was touched.");
+        if (r < 0)
+                return r;
+
+        r = start(c, unit, "Handing the graphics card over.");
+        if (r >= 0)
+                say(c, line);
+        else if (r == -EREMOTEIO)
+                log_error("The graphics card could not be handed over.");
+        else
+                return r;
+        returned = wait_until_back(c);
+        if (returned >= 0)
+                returned = conclude(c);
+        return r < 0 ? r : returned;
+}
+
+int verb_try(const Request *request) {
+        _cleanup_(course_done) Course course = {};
+        unsigned seconds = TRY_SEC;
+
+        if (request->argument && parse_seconds(request->argument, &seconds) < 0) {
+                log_error(
+                        "\"%s\" is no time like 30, 30s or 2min, up to a day.", request->argument);
+                return EXIT_USAGE;
+        }
+        return course_begin(&course) < 0 || try_for(&course, seconds) < 0;
+}
+
+int verb_return(const Request *request) {
+        _cleanup_(course_done) Course course = {};
+        int r = course_begin(&course);
+
+        if (r >= 0)
+                r = start(&course, UNIT_RETURN, "Taking the graphics card back.");
+        if (r == -EREMOTEIO)
+                log_error("Not everything could be undone.");
+        if (r >= 0 || r == -EREMOTEIO) {
+                int concluded = conclude(&course);
+
+                r = r < 0 ? r : concluded;
+        }
+        return r < 0;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The command for people: asks before, tells during, explains after. It changes nothing by itself;
+ * what it wants done it asks of systemd's units, like everybody else.
+ */
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/options.h"
+#include "verbs.h"
+
+static const char help[] =
+        "gpu-guest [OPTIONS] COMMAND [ARGUMENT]\n\n"
+        "Hand this machine's Intel graphics card to a virtual machine, and take it back.\n\n"
+        "Commands:\n"
+        "  status         Show who has the graphics card, and what is being waited for\n"
+        "  try [TIME]     Hand it over without a guest, and back after TIME (30 s unless told)\n"
+        "  return         Take it back, now: a guest that has it is asked to shut down\n\n"
+        "Options:\n"
+        "  -h --help      Show this help\n"
+        "     --version   Show the version\n"
+        "     --json      Print JSON (status)\n"
+        "     --follow    Go on, and print again what has changed (status)\n\n"
+        "Exit status: 0 done, 1 failed, 2 usage.\n";
+
+static const struct Verb {
+        const char *name;
+        int (*run)(const Request *request);
+        bool has_argument, has_json, has_follow;
+} verbs[] = {
+        {"status", verb_status, false, true, true},
+        {"try", verb_try, true, false, false},
+        {"return", verb_return, false, false, false},
+};
+
+static int usage(const char *what, const char *quoted) {
+        fprintf(stderr, "%s: %s \"%s\", see --help.\n", program_invocation_short_name, what,
+                quoted);
+        return EXIT_USAGE;
+}
+
+static const struct Verb *find_verb(const char *name) {
+        for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+                if (strcmp(verbs[i].name, name) == 0)
+                        return verbs + i;
+        return NULL;
+}
+
+/* Returns 1 to go on, 0 if the answer was given, -EINVAL after telling what is wrong. */
+static int parse_options(int argc, char *argv[], Request *ret) {
+        static const struct option table[] = {
+                {"help", no_argument, NULL, 'h'},
+                {"version", no_argument, NULL, 'v'},
+                {"json", no_argument, NULL, 'j'},
+                {"follow", no_argument, NULL, 'f'},
+                {},
+        };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", table, NULL)) >= 0)
+                switch (c) {
+                case 'h':
+                        fputs(help, stdout);
+                        return 0;
+                case 'v':
+                        printf("%s %s\n", program_invocation_short_name, PROJECT_VERSION);
+                        return 0;
+                case 'j':
+                        ret->json = true;
+                        break;
+                case 'f':
+                        ret->follow = true;
+                        break;
+                default:
+                        return -EINVAL; /* getopt has said why */
+                }
+        return 1;
+}
+
+int main(int argc, char *argv[]) {
+        const struct Verb *verb;
+        Request request = {};
+        int r = parse_options(argc, argv, &request);
+
+        if (r <= 0)
+                return r < 0 ? EXIT_USAGE : 0;
+        if (optind == argc) {
+                fprintf(stderr, "%s: needs a command, see --help.\n",
+                        program_invocation_short_name);
+                return EXIT_USAGE;
+        }
+        verb = find_verb(argv[optind]);
+        if (!verb)
+                return usage("there is no command", argv[optind]);
+        if (++optind < argc && verb->has_argument)
+                request.argument = argv[optind++];
+        if (optind < argc)
+                return usage("there is one argument too many,", argv[optind]);
+        if (request.json && !verb->has_json)
+                return usage("--json is not for", verb->name);
+        if (request.follow && !verb->has_follow)
+                return usage("--follow is not for", verb->name);
+        return verb->run(&request);
+}
