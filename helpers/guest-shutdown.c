@@ -15,13 +15,10 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -85,28 +82,11 @@ static int find_guest(const char *gpu, const char *group, Guest *ret) {
 
 /* Runs virsh VERB. It is killed when libvirt has not answered in time. */
 static int run_virsh(const char *verb, const char *uuid) {
-        char *argv[] = {(char[]){"virsh"}, (char[]){"--quiet"},
-                (char[]){"--connect=qemu:///system"}, strdup(verb), strdup(uuid), NULL};
-        int r, status;
-        pid_t pid;
+        const char *const argv[] = {
+                "virsh", "--quiet", "--connect=qemu:///system", verb, uuid, NULL};
+        int r = process_run(argv, (const int[]){-1, -1, -1}, VIRSH_TIMEOUT_MS);
 
-        if (!argv[3] || !argv[4])
-                r = -ENOMEM;
-        else
-                r = -posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
-        free(argv[3]);
-        free(argv[4]);
-        if (r < 0)
-                return r;
-
-        r = process_wait_end(pid, VIRSH_TIMEOUT_MS);
-        if (r < 0)
-                (void)kill(pid, SIGKILL);
-        if (waitpid(pid, &status, 0) < 0)
-                return -errno;
-        if (r < 0)
-                return r;
-        return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EREMOTEIO;
+        return r > 0 ? -EREMOTEIO : r;
 }
 
 static int destroy(const Guest *g) {

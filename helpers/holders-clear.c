@@ -29,9 +29,9 @@
 #include "common/log.h"
 #include "common/names.h"
 #include "common/options.h"
+#include "common/owner.h"
 #include "common/process.h"
 #include "common/record.h"
-#include "common/session.h"
 #include "common/settings.h"
 #include "common/sysfs.h"
 #include "common/unit.h"
@@ -211,20 +211,11 @@ static int ask(sd_bus *bus, const Holder *h) {
         }
 }
 
-/* Does the holder go when the desktop does? */
-static bool goes_with_the_desktop(sd_bus *bus, const Holder *h) {
-        if (h->kind == HOLDER_USER_SERVICE)
-                return true;
-        if (h->session)
-                return session_is_graphical(h->session);
-        return h->kind == HOLDER_SERVICE && unit_is_same(bus, h->unit, UNIT_DISPLAY_MANAGER) > 0;
-}
-
 /* May this one not be ended? */
 static bool is_obstacle(sd_bus *bus, const Holder *h, bool refuse) {
         if (h->kind == HOLDER_FOREIGN || h->kind == HOLDER_KEEPER)
                 return h->kind == HOLDER_FOREIGN;
-        return refuse && !(arg_check && goes_with_the_desktop(bus, h));
+        return refuse && !(arg_check && owner_goes_with_desktop(bus, h));
 }
 
 static bool any_is_obstacle(sd_bus *bus, const Holders *holders, bool refuse) {

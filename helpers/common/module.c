@@ -7,6 +7,7 @@
 #include <libkmod.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@
 
 DEFINE_POINTER_CLEANUP(struct kmod_ctx *, kmod_unref);
 DEFINE_POINTER_CLEANUP(struct kmod_module *, kmod_module_unref);
+DEFINE_POINTER_CLEANUP(struct kmod_config_iter *, kmod_config_iter_free_iter);
 DEFINE_POINTER_CLEANUP(struct kmod_list *, kmod_module_unref_list);
 
 /* libkmod would write what it meets to standard error, each refusal of an unload included; here
@@ -80,6 +82,33 @@ int module_exists(const char *name) {
         if (r == -ENOENT)
                 return 0;
         return r < 0 ? r : 1;
+}
+
+/* The kernel and modprobe take "-" and "_" for the same; libkmod has "_" in names that it knows,
+ * and whatever was written in a configuration. */
+static bool is_same_name(const char *a, const char *b) {
+        for (; *a && *b; a++, b++)
+                if (*a != *b && !(strchr("-_", *a) && strchr("-_", *b)))
+                        return false;
+        return *a == *b;
+}
+
+int module_find_install(const char *name, char **ret_command) {
+        _cleanup_(kmod_unrefp) struct kmod_ctx *ctx = new_context();
+        _cleanup_(kmod_config_iter_free_iterp) struct kmod_config_iter *iter = NULL;
+
+        if (!ctx)
+                return -ENOMEM;
+        iter = kmod_config_get_install_commands(ctx);
+        while (iter && kmod_config_iter_next(iter)) {
+                const char *command = kmod_config_iter_get_value(iter);
+
+                if (!is_same_name(kmod_config_iter_get_key(iter), name))
+                        continue;
+                *ret_command = strdup(command ?: "");
+                return *ret_command ? 1 : -ENOMEM;
+        }
+        return 0;
 }
 
 /* Says who holds the module: other modules by name, else the count. */

@@ -11,6 +11,10 @@ int module_load(const char *name);
 /* Is there such a module, loaded, built in or on disk? Returns 1, 0, or a negative errno. */
 int module_exists(const char *name);
 
+/* Has modprobe been told to run a command instead of loading this module (modprobe.d(5),
+ * "install")? Returns 1 with the command, the caller's to free, 0, or a negative errno. */
+int module_find_install(const char *name, char **ret_command);
+
 /* Unloads a module, without force. Not loaded is success. A count that is just about to drop has no
  * event to wait for: the kernel is asked again, for half a second at most. Returns 0, -EBUSY if
  * something still uses it (*ret_users, the caller's to free, says what: "snd_hda_intel" or "2

@@ -16,6 +16,8 @@
 #include "cleanup.h"
 #include "names.h"
 #include "owner.h"
+#include "session.h"
+#include "unit.h"
 
 #define QEMU_PREFIX "qemu-" /* qemu-system-x86, qemu-kvm: somebody's virtual machine */
 
@@ -98,4 +100,12 @@ char *owner_describe(const Holder *h) {
         } else
                 text = strdup(h->unit ?: "");
         return text;
+}
+
+bool owner_goes_with_desktop(sd_bus *bus, const Holder *h) {
+        if (h->kind == HOLDER_USER_SERVICE)
+                return true;
+        if (h->session)
+                return session_is_graphical(h->session);
+        return h->kind == HOLDER_SERVICE && unit_is_same(bus, h->unit, UNIT_DISPLAY_MANAGER) > 0;
 }

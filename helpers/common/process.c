@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -65,4 +66,36 @@ int process_call(int (*function)(void *data), void *data, int timeout_ms) {
         if (waitpid(child, &status, 0) < 0)
                 return -errno;
         return WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR;
+}
+
+static int spawn(const char *const *argv, const int fds[static 3], pid_t *ret) {
+        posix_spawn_file_actions_t actions;
+        int r = posix_spawn_file_actions_init(&actions);
+
+        if (r != 0)
+                return -r;
+        for (int i = 0; i < 3 && r == 0; i++)
+                if (fds[i] >= 0)
+                        r = posix_spawn_file_actions_adddup2(&actions, fds[i], i);
+        if (r == 0)
+                r = posix_spawnp(ret, argv[0], &actions, NULL, (char *const *)argv, environ);
+        posix_spawn_file_actions_destroy(&actions);
+        return -r;
+}
+
+int process_run(const char *const *argv, const int fds[static 3], int timeout_ms) {
+        int r, status;
+        pid_t pid;
+
+        r = spawn(argv, fds, &pid);
+        if (r < 0)
+                return r;
+        r = process_wait_end(pid, timeout_ms);
+        if (r < 0)
+                (void)kill(pid, SIGKILL);
+        if (waitpid(pid, &status, 0) < 0)
+                return -errno;
+        if (r < 0)
+                return r;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
 }

@@ -24,3 +24,8 @@ int process_get_name(pid_t pid, char **ret);
  * -ETIMEDOUT returned; what it was to do may still happen. -EINTR: the child was killed. It is
  * killed itself when the caller ends, unless it is in the kernel by then. */
 int process_call(int (*function)(void *data), void *data, int timeout_ms);
+
+/* Runs a program, found in $PATH, with these descriptors as its standard input, output and error
+ * (-1: ours), and waits for its end; it is killed when the time is up. Returns its exit status, or
+ * a negative errno: -ETIMEDOUT, -EINTR if it was killed, -ENOENT if there is no such program. */
+int process_run(const char *const *argv, const int fds[static 3], int timeout_ms);

@@ -68,6 +68,50 @@ int unit_get_state(sd_bus *bus, const char *unit, char **ret) {
                 bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT, "ActiveState", NULL, ret);
 }
 
+int unit_get_text(sd_bus *bus, const char *unit, char **ret) {
+        _cleanup_free_ char *path = NULL;
+        int r = unit_get_path(bus, unit, &path);
+
+        if (r < 0)
+                return r;
+        return sd_bus_get_property_string(
+                bus, SYSTEMD_SERVICE, path, SYSTEMD_SERVICE_INTERFACE, "StatusText", NULL, ret);
+}
+
+int unit_is_known(sd_bus *bus, const char *unit, bool *ret_stale) {
+        _cleanup_free_ char *path = NULL, *state = NULL;
+        int r = unit_get_path(bus, unit, &path), stale = 0;
+
+        if (r >= 0)
+                r = sd_bus_get_property_string(
+                        bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT, "LoadState", NULL, &state);
+        if (r >= 0)
+                r = sd_bus_get_property_trivial(bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT,
+                        "NeedDaemonReload", NULL, 'b', &stale);
+        if (r < 0)
+                return r;
+        *ret_stale = stale;
+        return strcmp(state, "loaded") == 0;
+}
+
+/* A reload changes the state (to "reloading" and back) without a new start. */
+int unit_get_main(sd_bus *bus, const char *unit, pid_t *ret_pid, uint64_t *ret_since_us) {
+        _cleanup_free_ char *path = NULL;
+        int r = unit_get_path(bus, unit, &path);
+        uint32_t pid;
+
+        if (r >= 0)
+                r = sd_bus_get_property_trivial(bus, SYSTEMD_SERVICE, path,
+                        SYSTEMD_SERVICE_INTERFACE, "MainPID", NULL, 'u', &pid);
+        if (r >= 0)
+                r = sd_bus_get_property_trivial(bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT,
+                        "StateChangeTimestamp", NULL, 't', ret_since_us);
+        if (r < 0)
+                return r;
+        *ret_pid = (pid_t)pid;
+        return 0;
+}
+
 int unit_requires_any(sd_bus *bus, const char *unit, const char *prefix) {
         static const char *const properties[] = {"Requires", "Requisite", "BindsTo", "PartOf"};
         _cleanup_free_ char *path = NULL;

@@ -3,7 +3,9 @@
 
 /* The service manager, on the system bus (org.freedesktop.systemd1(5)). */
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <systemd/sd-bus.h>
 
 /* Gives the manager's state ("running", "degraded", "stopping", ...), the caller's to free. */
@@ -18,6 +20,19 @@ int unit_is_same(sd_bus *bus, const char *unit, const char *other);
 
 /* Gives the unit's state ("active", "deactivating", "inactive", ...), the caller's to free. */
 int unit_get_state(sd_bus *bus, const char *unit, char **ret);
+
+/* Gives what a service says of itself (STATUS=, sd_notify(3)), "" for nothing, the caller's to
+ * free.
+ */
+int unit_get_text(sd_bus *bus, const char *unit, char **ret);
+
+/* Does the manager know the unit? Returns 1, 0, or a negative errno; *ret_stale tells whether its
+ * file has changed since. */
+int unit_is_known(sd_bus *bus, const char *unit, bool *ret_stale);
+
+/* Gives a service's main process, 0 if it has none, and when it last was started or reloaded
+ * (CLOCK_REALTIME). Returns 0 or a negative errno. */
+int unit_get_main(sd_bus *bus, const char *unit, pid_t *ret_pid, uint64_t *ret_since_us);
 
 /* Does the unit go when a unit goes whose name begins like this (Requires=, Requisite=, BindsTo=,
  * PartOf=)? Returns 1, 0, or a negative errno. */

@@ -84,32 +84,22 @@ static void show_waiting(Course *c, const char *what) {
         terminal_live(stdout, line ?: "");
 }
 
-/* Starts a unit and waits until its start has succeeded (0) or failed (-EREMOTEIO, said). */
+/* Starts a unit and waits until its start has succeeded (0) or failed (-EREMOTEIO). */
 static int start(Course *c, const char *unit, const char *waiting) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        const char *job;
-        int r = sd_bus_call_method(c->bus, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                "StartUnit", &error, &reply, "ss", unit, "replace");
+        _cleanup_free_ char *reason = NULL;
+        int r = monitor_start(&c->monitor, unit, &reason);
 
-        if (r >= 0)
-                r = sd_bus_message_read(reply, "o", &job);
         if (r < 0)
-                return log_error_errno(
-                        r, "Cannot start %s: %s", unit, error.message ?: strerror(-r));
-
-        c->monitor.job = job;
+                return log_error_errno(r, "Cannot start %s: %s", unit, reason ?: strerror(-r));
         while (r >= 0 && !c->monitor.result) {
                 show_waiting(c, waiting);
                 r = monitor_wait(&c->monitor, LIVE_MS);
                 tell(c);
         }
         terminal_live(stdout, "");
-        c->monitor.job = NULL;
         if (r < 0)
                 return log_error_errno(r, "systemd does not answer any more: %m");
-        if (strcmp(c->monitor.result, "done") != 0)
-                r = -EREMOTEIO;
+        r = strcmp(c->monitor.result, "done") == 0 ? 0 : -EREMOTEIO;
         monitor_done(&c->monitor);
         return r;
 }

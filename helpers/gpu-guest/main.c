@@ -16,23 +16,28 @@ static const char help[] =
         "gpu-guest [OPTIONS] COMMAND [ARGUMENT]\n\n"
         "Hand this machine's Intel graphics card to a virtual machine, and take it back.\n\n"
         "Commands:\n"
-        "  status         Show who has the graphics card, and what is being waited for\n"
-        "  try [TIME]     Hand it over without a guest, and back after TIME (30 s unless told)\n"
-        "  return         Take it back, now: a guest that has it is asked to shut down\n\n"
+        "  check [DOMAIN]   Ask point by point whether it will work here, and with this domain\n"
+        "  status           Show who has the graphics card, and what is being waited for\n"
+        "  try [TIME]       Hand it over without a guest, and back after TIME (30 s unless told)\n"
+        "  return           Take it back, now: a guest that has it is asked to shut down\n"
+        "  report [DOMAIN]  Print what a report of a problem needs, to be read before it is sent\n\n"
         "Options:\n"
-        "  -h --help      Show this help\n"
-        "     --version   Show the version\n"
-        "     --json      Print JSON (status)\n"
-        "     --follow    Go on, and print again what has changed (status)\n\n"
-        "Exit status: 0 done, 1 failed, 2 usage.\n";
+        "  -h --help        Show this help\n"
+        "     --version     Show the version\n"
+        "     --json        Print JSON (check, status)\n"
+        "     --follow      Go on, and print again what has changed (status)\n\n"
+        "Exit status: 0 done, or every answer is yes; 1 failed, or an answer is no; 2 usage;\n"
+        "3 no answer is no, but some cannot be told.\n";
 
 static const struct Verb {
         const char *name;
         int (*run)(const Request *request);
         bool has_argument, has_json, has_follow;
 } verbs[] = {
+        {"check", verb_check, true, true, false},
         {"status", verb_status, false, true, true},
         {"try", verb_try, true, false, false},
+        {"report", verb_report, true, false, false},
         {"return", verb_return, false, false, false},
 };
 

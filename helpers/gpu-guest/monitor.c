@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/names.h"
+#include "common/unit.h"
 #include "monitor.h"
 
 #define CLOSE_TOGETHER_MS 100
@@ -51,8 +53,9 @@ int monitor_open(Monitor *m, sd_bus *bus) {
 }
 
 void monitor_done(Monitor *m) {
+        free(m->job);
         free(m->result);
-        m->result = NULL;
+        m->job = m->result = NULL;
 }
 
 static int process_all(Monitor *m) {
@@ -86,4 +89,37 @@ int monitor_wait(Monitor *m, int timeout_ms) {
         }
         m->changed = false;
         return r < 0 ? r : 0;
+}
+
+int monitor_start(Monitor *m, const char *unit, char **ret_reason) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        const char *job;
+        int r = sd_bus_call_method(m->bus, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                "StartUnit", &error, &reply, "ss", unit, "replace");
+
+        monitor_done(m);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "o", &job);
+        if (r < 0) {
+                *ret_reason = error.message ? strdup(error.message) : NULL;
+                return r;
+        }
+        m->job = strdup(job);
+        return m->job ? 0 : -ENOMEM;
+}
+
+int monitor_run(sd_bus *bus, const char *unit, char **ret_text) {
+        _cleanup_(monitor_done) Monitor m = {};
+        int r = monitor_open(&m, bus);
+
+        *ret_text = NULL;
+        if (r >= 0)
+                r = monitor_start(&m, unit, ret_text);
+        while (r >= 0 && !m.result)
+                r = monitor_wait(&m, -1);
+        if (r < 0)
+                return r;
+        (void)unit_get_text(bus, unit, ret_text);
+        return strcmp(m.result, "done") == 0;
 }

@@ -10,6 +10,7 @@
 #include "common/pci.h"
 #include "common/qemu.h"
 #include "common/text.h"
+#include "common/unit.h"
 #include "common/vfio.h"
 #include "state.h"
 
@@ -128,7 +129,7 @@ static int add_lease(sd_bus *bus, const char *unit, const char *path, State *s) 
         return 0;
 }
 
-static int add_step(sd_bus *bus, const char *unit, const char *path, const char *active, State *s) {
+static int add_step(sd_bus *bus, const char *unit, const char *active, State *s) {
         Step *more = reallocarray(s->steps, s->n_steps + 1, sizeof(Step));
         _cleanup_free_ char *text = NULL;
         Step *step;
@@ -137,8 +138,7 @@ static int add_step(sd_bus *bus, const char *unit, const char *path, const char 
                 return -ENOMEM;
         s->steps = more;
         step = more + s->n_steps;
-        (void)sd_bus_get_property_string(
-                bus, SYSTEMD_SERVICE, path, SYSTEMD_SERVICE_INTERFACE, "StatusText", NULL, &text);
+        (void)unit_get_text(bus, unit, &text);
         *step = (Step){strdup(unit), strdup(active), text_printable(text ?: "")};
         s->n_steps++;
         return step->unit && step->active && step->text ? 0 : -ENOMEM;
@@ -161,7 +161,7 @@ static int on_unit(sd_bus *bus, const char *unit, const char *active, const char
                 return add_lease(bus, unit, path, s);
         if (is_active || strcmp(active, "inactive") == 0)
                 return 0;
-        return add_step(bus, unit, path, active, s);
+        return add_step(bus, unit, active, s);
 }
 
 static int read_units(sd_bus *bus, State *s) {

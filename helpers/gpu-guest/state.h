@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 #include <systemd/sd-bus.h>
 
@@ -45,6 +46,9 @@ void state_done(State *s);
 
 /* Fills in everything. Returns 0 or a negative errno. Who uses vfio-pci only root can see. */
 int state_read(sd_bus *bus, State *ret);
+
+/* Prints it for people. */
+void status_print(FILE *f, const State *s);
 
 /* For people and programs: "host", "guest" and so on. */
 const char *owner_name(Owner owner);

@@ -35,16 +35,15 @@ static void print_owner(FILE *f, const State *s) {
                 break;
         case OWNER_NOBODY:
                 print_field(f, "With", "%snobody: no driver has it%s",
-                        terminal_colour(stdout, COLOUR_BAD), terminal_colour(stdout, COLOUR_PLAIN));
+                        terminal_colour(f, COLOUR_BAD), terminal_colour(f, COLOUR_PLAIN));
                 break;
         case OWNER_HOST:
-                print_field(f, "With", "%sthe host%s, driver %s",
-                        terminal_colour(stdout, COLOUR_GOOD), terminal_colour(stdout, COLOUR_PLAIN),
-                        s->driver);
+                print_field(f, "With", "%sthe host%s, driver %s", terminal_colour(f, COLOUR_GOOD),
+                        terminal_colour(f, COLOUR_PLAIN), s->driver);
                 break;
         case OWNER_GUEST:
-                print_field(f, "With", "%sguest %s%s, PID %d", terminal_colour(stdout, COLOUR_BOLD),
-                        s->guest, terminal_colour(stdout, COLOUR_PLAIN), (int)s->guest_pid);
+                print_field(f, "With", "%sguest %s%s, PID %d", terminal_colour(f, COLOUR_BOLD),
+                        s->guest, terminal_colour(f, COLOUR_PLAIN), (int)s->guest_pid);
                 break;
         case OWNER_READY:
                 print_field(f, "With", "vfio-pci, %s",
@@ -73,7 +72,7 @@ static void print_steps(FILE *f, const State *s, bool failed) {
         }
 }
 
-static void print_text(FILE *f, const State *s) {
+void status_print(FILE *f, const State *s) {
         if (s->address)
                 print_field(f, "Graphics card", "%s%s%s", s->address, s->model ? ", " : "",
                         s->model ?: "");
@@ -124,9 +123,11 @@ static json_object *steps_to_json(const State *s) {
         return list;
 }
 
-/* Times are microseconds since 1970, as systemd's properties have them. */
-static void print_json(FILE *f, const State *s) {
+/* As one line, the caller's to free; NULL when memory is out. Times are microseconds since 1970, as
+ * systemd's properties have them. */
+static char *to_json(const State *s) {
         json_object *o = json_object_new_object();
+        char *text;
 
         json_object_object_add(o, "device", string_or_null(s->address));
         json_object_object_add(o, "model", string_or_null(s->model));
@@ -139,47 +140,33 @@ static void print_json(FILE *f, const State *s) {
         json_object_object_add(o, "target", json_object_new_boolean(s->target));
         json_object_object_add(o, "leases", leases_to_json(s));
         json_object_object_add(o, "units", steps_to_json(s));
-        fprintf(f, "%s\n", json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+        text = strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
         (void)json_object_put(o);
+        return text;
 }
 
-/* The whole answer as a text, the caller's to free; NULL when memory is out. */
-static char *render(const State *s, bool json) {
-        char *text = NULL;
-        size_t size;
-        FILE *f = open_memstream(&text, &size);
-
-        if (!f)
-                return NULL;
-        (json ? print_json : print_text)(f, s);
-        if (fclose(f) == 0)
-                return text;
-        free(text);
-        return NULL;
-}
-
-/* Prints it, unless nothing has changed since *last, which takes its place. What it is told by is
- * the JSON: in the text, time goes by. */
+/* Prints it, unless nothing has changed since *last, whose place it takes. */
 static int print_news(sd_bus *bus, bool json, char **last) {
-        _cleanup_free_ char *facts = NULL, *text = NULL;
         _cleanup_(state_done) State s = {};
+        char *facts;
         int r = state_read(bus, &s);
 
         if (r < 0)
                 return r;
-        facts = render(&s, true);
-        text = render(&s, json);
-        if (!facts || !text)
+        facts = to_json(&s);
+        if (!facts)
                 return -ENOMEM;
-        if (*last && strcmp(*last, facts) == 0)
-                return 0;
-        if (printf("%s%s", *last && !json ? "\n" : "", text) < 0 || fflush(stdout) != 0)
-                return -errno;
-
+        if (!*last || strcmp(*last, facts) != 0) {
+                if (json)
+                        puts(facts);
+                else {
+                        fputs(*last ? "\n" : "", stdout);
+                        status_print(stdout, &s);
+                }
+        }
         free(*last);
         *last = facts;
-        facts = NULL;
-        return 0;
+        return fflush(stdout) == 0 ? 0 : -errno;
 }
 
 static int follow(sd_bus *bus, bool json) {

@@ -12,6 +12,8 @@ typedef struct Request {
         const char *argument; /* NULL: none */
 } Request;
 
+int verb_check(const Request *request);
+int verb_report(const Request *request);
 int verb_status(const Request *request);
 int verb_try(const Request *request);
 int verb_return(const Request *request);

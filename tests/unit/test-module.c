@@ -93,6 +93,21 @@ static void test_blacklist(void) {
         assert_int(access("/run/a", F_OK), 0);
 }
 
+static void test_install(void) {
+        _cleanup_free_ char *command = NULL;
+        char *none = NULL;
+
+        mock_clear();
+        file_write("/run/modprobe.d/test.conf", "install gpu-guest-test-a /bin/false now\n"
+                                                "blacklist gpu_guest_test_b\n");
+        assert_int(module_find_install("gpu-guest-test-b", &none), 0);
+        assert_int(module_find_install("gpu-guest-test", &none), 0);
+        assert_int(module_find_install("gpu-guest-test-ab", &none), 0);
+        assert_true(!none);
+        assert_int(module_find_install("gpu_guest-test_a", &command), 1);
+        assert_str(command, "/bin/false now");
+}
+
 static void test_unload(void) {
         char *users = NULL;
 
@@ -154,6 +169,7 @@ int main(void) {
         test_exists();
         test_load();
         test_blacklist();
+        test_install();
         test_unload();
         test_unload_in_use();
         test_unload_later();

@@ -139,7 +139,43 @@ static void test_call_times_out(void) {
         close(fds[0]);
 }
 
+static void test_run(void) {
+        static const char *const succeeds[] = {"true", NULL},
+                                 *const fails[] = {"sh", "-c", "exit 3", NULL},
+                                 *const dies[] = {"sh", "-c", "kill -KILL $$", NULL},
+                                 *const stays[] = {"sleep", "1000", NULL},
+                                 *const nobody[] = {"no-such-program", NULL},
+                                 *const copies[] = {"sh", "-c", "cat; echo err >&2", NULL};
+        static const int ours[3] = {-1, -1, -1};
+        int in[2], out[2], err[2];
+        char text[16];
+
+        assert_int(process_run(succeeds, ours, 10000), 0);
+        assert_int(process_run(fails, ours, 10000), 3);
+        assert_int(process_run(dies, ours, 10000), -EINTR);
+        assert_int(process_run(stays, ours, 50), -ETIMEDOUT);
+        assert_int(process_run(nobody, ours, 10000), -ENOENT);
+
+        assert_int(pipe2(in, O_CLOEXEC), 0);
+        assert_int(pipe2(out, O_CLOEXEC), 0);
+        assert_int(pipe2(err, O_CLOEXEC), 0);
+        assert_int(write(in[1], "abc", 3), 3);
+        close(in[1]);
+        assert_int(process_run(copies, (const int[]){in[0], out[1], err[1]}, 10000), 0);
+        assert_int(read(out[0], text, sizeof(text)), 3);
+        assert_int(memcmp(text, "abc", 3), 0);
+        assert_int(read(err[0], text, sizeof(text)), 4);
+        assert_int(memcmp(text, "err\n", 4), 0);
+        for (int i = 0; i < 2; i++) {
+                close(out[i]);
+                close(err[i]);
+        }
+        close(in[0]);
+        assert_int(waitpid(-1, NULL, WNOHANG), -1);
+}
+
 int main(void) {
+        test_run();
         test_wait_end();
         test_wait_killed();
         test_wait_nonsense();

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A domain's part of gpu-guest check: its definition as libvirt formats it. Whether it takes part
+ * at all, and what else it wants of the host, is gpu-guest-lease's answer, as it is when it starts.
+ */
+
+#include <errno.h>
+#include <libxml/parser.h>
+#include <libxml/xpath.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "common/cleanup.h"
+#include "common/domain.h"
+#include "common/pci-address.h"
+#include "common/pci.h"
+#include "common/process.h"
+#include "common/sysfs.h"
+
+#define TIMEOUT_MS 15000
+#define GUEST_SLOT 2 /* where Intel's drivers look for the GPU */
+#define CLASS_USB "0x0c03"
+#define LINE_MAX_SIZE 512
+
+DEFINE_POINTER_CLEANUP(xmlDocPtr, xmlFreeDoc);
+DEFINE_POINTER_CLEANUP(xmlXPathContextPtr, xmlXPathFreeContext);
+DEFINE_POINTER_CLEANUP(xmlXPathObjectPtr, xmlXPathFreeObject);
+
+typedef struct Definition {
+        Check *check;
+        const char *name;
+        xmlXPathContextPtr xpath;
+} Definition;
+
+/* What an XPath expression yields as a number: of nodes, or what count() and boolean() say. */
+static unsigned __attribute__((format(printf, 2, 3)))
+evaluate(const Definition *d, const char *format, ...) {
+        _cleanup_(xmlXPathFreeObjectp) xmlXPathObjectPtr result = NULL;
+        _cleanup_free_ char *expression = NULL;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&expression, format, ap);
+        va_end(ap);
+        if (r < 0) {
+                expression = NULL;
+                d->check->out_of_memory = true;
+                return 0;
+        }
+        result = xmlXPathEvalExpression((const xmlChar *)expression, d->xpath);
+        return result && result->nodesetval ? (unsigned)result->nodesetval->nodeNr : 0;
+}
+
+/* The text of an expression's string() value, the caller's to free; NULL when memory is out. */
+static char *get_string(const Definition *d, const char *expression) {
+        _cleanup_(xmlXPathFreeObjectp) xmlXPathObjectPtr result =
+                xmlXPathEvalExpression((const xmlChar *)expression, d->xpath);
+        xmlChar *text = result ? xmlXPathCastToString(result) : NULL;
+        char *copy = text ? strdup((const char *)text) : NULL;
+
+        xmlFree(text);
+        return copy;
+}
+
+/* Runs a program, its standard output and error in a memfd each, from the beginning. */
+static int run(const char *const *argv, int input, int *ret_output, int *ret_error) {
+        int fds[3] = {
+                input, memfd_create("output", MFD_CLOEXEC), memfd_create("error", MFD_CLOEXEC)};
+        int r = fds[1] < 0 || fds[2] < 0 ? -errno : process_run(argv, fds, TIMEOUT_MS);
+
+        for (int i = 1; i < 3; i++)
+                if (fds[i] >= 0)
+                        (void)lseek(fds[i], 0, SEEK_SET);
+        *ret_output = fds[1];
+        *ret_error = fds[2];
+        return r;
+}
+
+/* The first line of what a program has said, without its own name, the caller's to free. */
+static char *first_line(int fd) {
+        char text[LINE_MAX_SIZE], *begin = text;
+        ssize_t n = read(fd, text, sizeof(text) - 1);
+
+        if (n < 0)
+                n = 0;
+        text[n] = '\0';
+        text[strcspn(text, "\n")] = '\0';
+        if (strncmp(begin, "error: ", 7) == 0)
+                begin += 7;
+        else if (strncmp(begin, "gpu-guest-lease: ", 17) == 0)
+                begin += 17;
+        return strdup(begin);
+}
+
+/* The definition, in a memfd; negative if there is none, which has been said. */
+static int read_definition(Check *c, const char *domain) {
+        const char *const argv[] = {"virsh", "--quiet", "--connect=qemu:///system", "dumpxml",
+                "--inactive", "--domain", domain, NULL};
+        _cleanup_close_ int output = -1, error = -1;
+        _cleanup_free_ char *reason = NULL;
+        int r = run(argv, -1, &output, &error);
+
+        if (r == 0) {
+                r = output;
+                output = -1;
+                return r;
+        }
+        reason = error >= 0 ? first_line(error) : NULL;
+        if (r == -ENOENT)
+                check_add(c, "domain", "Domain", ANSWER_UNKNOWN, "virsh is not installed.");
+        else
+                check_add(c, "domain", "Domain", r < 0 ? ANSWER_UNKNOWN : ANSWER_NO, "%s",
+                        r < 0               ? strerror(-r)
+                        : reason && *reason ? reason
+                                            : "virsh has failed");
+        return -EREMOTEIO;
+}
+
+/* The hand-over's own answer. Returns whether the domain has the GPU. */
+static bool check_lease(Definition *d, int xml) {
+        const char *const argv[] = {LEASE_PATH, "--", d->name, NULL};
+        _cleanup_close_ int output = -1, error = -1;
+        _cleanup_free_ char *reason = NULL;
+        Check *c = d->check;
+        int r = run(argv, xml, &output, &error);
+        bool has_gpu;
+
+        (void)lseek(xml, 0, SEEK_SET);
+        reason = error >= 0 ? first_line(error) : NULL;
+        if (r < 0) {
+                check_add(c, "gpu", "Its devices", ANSWER_UNKNOWN, "%s: %s", LEASE_PATH,
+                        strerror(-r));
+                return false;
+        }
+        if (r > 0) {
+                check_add(c, "gpu", "Its devices", ANSWER_NO, "%s",
+                        reason && *reason ? reason : "gpu-guest-lease has failed");
+                return true;
+        }
+        has_gpu = lseek(output, 0, SEEK_END) > 0;
+        if (has_gpu)
+                check_add(c, "gpu", "Its devices", ANSWER_YES, "The graphics card is among them.");
+        else {
+                check_add(c, "gpu", "Its devices", ANSWER_NO,
+                        "The graphics card is not among them, so it stays with the host.");
+                check_advise(c,
+                        "virt-xml %s --add-device "
+                        "--hostdev %s,address.type=pci,address.domain=0,address.bus=0,"
+                        "address.slot=%d,address.function=0",
+                        d->name, c->gpu, GUEST_SLOT);
+        }
+        return has_gpu;
+}
+
+/* The <hostdev> that is the GPU, as a path; addresses have been read by domain_parse_fd(), in the
+ * order of the XML. */
+static bool find_gpu(Definition *d, int xml, char **ret) {
+        _cleanup_domain_ Domain domain = {};
+        _cleanup_free_ char *reason = NULL;
+        PciAddress gpu;
+
+        if (!d->check->gpu || pci_address_parse(d->check->gpu, &gpu) < 0 ||
+                domain_parse_fd(xml, &domain, &reason) < 0)
+                return false;
+        for (size_t i = 0; i < domain.n_hostdevs; i++)
+                if (pci_address_equal(&domain.hostdevs[i], &gpu))
+                        return asprintf(ret,
+                                       "(/domain/devices/hostdev[@type='pci' and (not(@mode) or "
+                                       "@mode='subsystem')])[%zu]",
+                                       i + 1) >= 0;
+        return false;
+}
+
+static void check_gpu_address(Definition *d, const char *gpu) {
+        _cleanup_free_ char *expression = NULL, *address = NULL;
+
+        if (asprintf(&expression,
+                    "concat(%s/address/@bus, ' ', %s/address/@slot, ' ', "
+                    "%s/address/@function)",
+                    gpu, gpu, gpu) < 0) {
+                expression = NULL;
+                d->check->out_of_memory = true;
+                return;
+        }
+        address = get_string(d, expression);
+        if (address && strcmp(address, "0x00 0x02 0x0") == 0) {
+                check_add(d->check, "address", "Guest address", ANSWER_YES, "00:02.0");
+                return;
+        }
+        check_add(d->check, "address", "Guest address", ANSWER_NO,
+                "The graphics card is not at 00:02.0 in the guest, where Intel's drivers look for "
+                "it (bus, slot and function are \"%s\").",
+                address ?: "");
+        check_advise(d->check,
+                "virsh edit %s: in that <hostdev>, <address type='pci' "
+                "domain='0x0000' bus='0x00' slot='0x02' function='0x0'/>",
+                d->name);
+}
+
+static void check_rom(Definition *d, const char *gpu) {
+        _cleanup_free_ char *expression = NULL, *file = NULL;
+
+        if (asprintf(&expression, "string(%s/rom/@file)", gpu) < 0) {
+                expression = NULL;
+                d->check->out_of_memory = true;
+                return;
+        }
+        file = get_string(d, expression);
+        if (!file || !*file)
+                check_add(d->check, "rom", "Option ROM", ANSWER_YES,
+                        "none: the monitor stays dark until the guest's own driver runs");
+        else if (access(file, R_OK) < 0) {
+                check_add(
+                        d->check, "rom", "Option ROM", ANSWER_NO, "%s: %s", file, strerror(errno));
+                check_advise(
+                        d->check, "Put it there, or take the <rom> out: virsh edit %s", d->name);
+        } else
+                check_add(d->check, "rom", "Option ROM", ANSWER_YES, "%s", file);
+}
+
+/* A second, emulated screen is where the guest's firmware and desktop may draw. */
+static void check_screens(Definition *d) {
+        unsigned video = evaluate(d, "/domain/devices/video[not(model/@type='none')]");
+        unsigned graphics = evaluate(d, "/domain/devices/graphics");
+        unsigned spice = evaluate(d, "/domain/devices/*[@type='spicevmc' or @type='spiceport'] | "
+                                     "/domain/devices/audio[@type='spice']");
+
+        if (video == 0)
+                check_add(d->check, "video", "Emulated video", ANSWER_YES, "none");
+        else {
+                check_add(d->check, "video", "Emulated video", ANSWER_NO,
+                        "There is an emulated video card, and the guest may draw on that one.");
+                check_advise(d->check, "virt-xml %s --remove-device --video all", d->name);
+        }
+        if (graphics == 0)
+                check_add(d->check, "display", "Virtual display", ANSWER_YES, "none");
+        else {
+                check_add(d->check, "display", "Virtual display", ANSWER_NO,
+                        "There is a SPICE or VNC display, for which libvirt adds a video card.");
+                check_advise(d->check, "virt-xml %s --remove-device --graphics all", d->name);
+        }
+        if (spice == 0)
+                check_add(d->check, "spice", "SPICE devices", ANSWER_YES, "none");
+        else {
+                check_add(d->check, "spice", "SPICE devices", ANSWER_NO,
+                        "There are %u, which do not start without a SPICE display.", spice);
+                check_advise(d->check,
+                        "virt-xml %s --remove-device --channel spicevmc; virt-xml "
+                        "%s --remove-device --redirdev all; virt-xml %s --edit "
+                        "--audio type=none",
+                        d->name, d->name, d->name);
+        }
+}
+
+/* Is one of the PCI devices that the domain gets a USB controller? */
+static bool has_usb_controller(int xml) {
+        _cleanup_domain_ Domain domain = {};
+        _cleanup_free_ char *reason = NULL;
+
+        (void)lseek(xml, 0, SEEK_SET);
+        if (domain_parse_fd(xml, &domain, &reason) < 0)
+                return false;
+        for (size_t i = 0; i < domain.n_hostdevs; i++) {
+                _cleanup_free_ char *class = NULL;
+                char address[PCI_ADDRESS_MAX];
+                _cleanup_close_ int fd = pci_open(pci_address_format(&domain.hostdevs[i], address));
+
+                if (fd >= 0 && sysfs_read(fd, "class", &class) >= 0 &&
+                        strncmp(class, CLASS_USB, strlen(CLASS_USB)) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static void check_input(Definition *d, int xml) {
+        unsigned usb = evaluate(d, "/domain/devices/hostdev[@type='usb']");
+        unsigned evdev = evaluate(d, "/domain/devices/input[@type='evdev' or @type='passthrough']");
+
+        if (usb + evdev > 0)
+                check_add(d->check, "input", "Keyboard, mouse", ANSWER_YES,
+                        "%u USB and %u input devices go along", usb, evdev);
+        else if (has_usb_controller(xml))
+                check_add(d->check, "input", "Keyboard, mouse", ANSWER_YES,
+                        "a USB controller goes along");
+        else {
+                check_add(d->check, "input", "Keyboard, mouse", ANSWER_NO,
+                        "None goes along, so nobody could use the guest.");
+                check_advise(d->check,
+                        "lsusb shows them; for each: virt-xml %s --add-device "
+                        "--hostdev 0x1234:0x5678",
+                        d->name);
+        }
+}
+
+static void check_firmware(Definition *d) {
+        _cleanup_free_ char *machine = get_string(d, "string(/domain/os/type/@machine)");
+        bool uefi = evaluate(d, "/domain/os[@firmware='efi'] | /domain/os/loader[@type='pflash']");
+        bool direct = evaluate(d, "/domain/os/kernel");
+        bool i440fx =
+                machine && (strncmp(machine, "pc-i440fx", 9) == 0 || strcmp(machine, "pc") == 0);
+
+        if (uefi || direct)
+                check_add(d->check, "firmware", "Firmware", ANSWER_YES, "%s (%s)",
+                        uefi ? "UEFI" : "none, libvirt boots a kernel", machine ?: "");
+        else if (i440fx)
+                check_add(d->check, "firmware", "Firmware", ANSWER_UNKNOWN,
+                        "BIOS on %s: works with older cards only (\"legacy\" assignment).",
+                        machine);
+        else {
+                check_add(d->check, "firmware", "Firmware", ANSWER_NO,
+                        "BIOS on %s: it cannot start the graphics card there.",
+                        machine ?: "this machine");
+                check_advise(d->check, "UEFI, chosen when the guest is made (virt-install --boot "
+                                       "uefi): an installed system would not boot any more.");
+        }
+}
+
+static void check_memory(Definition *d) {
+        if (evaluate(d,
+                    "/domain/memtune/hard_limit[number(.) < number(/domain/memory) + 1048576]")) {
+                check_add(d->check, "memory", "Memory limit", ANSWER_NO,
+                        "All of the guest's memory is locked, and <hard_limit> leaves less than "
+                        "1 GiB beside it.");
+                check_advise(d->check, "virsh edit %s: take the <memtune> out", d->name);
+        }
+}
+
+static void check_definition(Definition *d, int xml) {
+        _cleanup_free_ char *gpu = NULL;
+        bool has_gpu = check_lease(d, xml), found = find_gpu(d, xml, &gpu);
+
+        if (has_gpu && found) {
+                check_gpu_address(d, gpu);
+                check_rom(d, gpu);
+        }
+        check_screens(d);
+        check_input(d, xml);
+        check_firmware(d);
+        check_memory(d);
+}
+
+void check_domain(Check *c, const char *domain) {
+        _cleanup_close_ int xml = read_definition(c, domain);
+        _cleanup_(xmlFreeDocp) xmlDocPtr doc = NULL;
+        _cleanup_(xmlXPathFreeContextp) xmlXPathContextPtr xpath = NULL;
+        Definition definition = {c, domain, NULL};
+
+        if (xml < 0)
+                return;
+        doc = xmlReadFd(xml, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+        xpath = doc ? xmlXPathNewContext(doc) : NULL;
+        (void)lseek(xml, 0, SEEK_SET);
+        if (!xpath) {
+                check_add(
+                        c, "domain", "Domain", ANSWER_UNKNOWN, "What virsh has printed is no XML.");
+                return;
+        }
+        definition.xpath = xpath;
+        check_definition(&definition, xml);
+}

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""gpu-guest, the command for people."""
+
+import json
+
+import pytest
+
+from lablib.host import GPU, SESSION
+
+
+def status(host):
+    return json.loads(host.run("gpu-guest status --json"))
+
+
+def points(result):
+    """The answers of gpu-guest check --json by their ids; of several, the worst."""
+    found = {}
+    for point in json.loads(result.stdout):
+        if found.get(point["id"], {}).get("answer") != "no":
+            found[point["id"]] = point
+    return found
+
+
+def test_status(host):
+    now = status(host)
+    assert now["device"] == GPU
+    assert now["driver"] == "i915"
+    assert now["owner"] == "host"
+    assert now["since"] is None
+    assert now["leases"] == now["units"] == []
+    assert not now["target"]
+    text = host.run("gpu-guest status")
+    assert "With: the host, driver i915" in text
+    assert "Since: the machine started" in text
+    assert "\033" not in text
+
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    now = status(host)
+    assert now["owner"] == "guest"
+    assert now["guest"] == "painter"
+    assert now["pid"] == int(host.run("pidof qemu-system-x86_64"))
+    assert [lease["domain"] for lease in now["leases"]] == ["painter"]
+    assert abs(now["since"] / 1e6 - float(host.run("date +%s"))) < 120
+    # who cannot look is told so
+    assert "ask as root" in host.run("gpu-guest status", user="lab")
+
+
+def test_follow(host):
+    host.run("systemd-run --quiet --unit=follow --property=StandardOutput=file:/run/followed "
+             "gpu-guest status --json --follow")
+    host.run("until grep -q host /run/followed; do sleep 0.1; done", timeout=30)
+    host.run("systemctl start gpu-guest-check.service")
+    host.run("systemctl start gpu-guest.target && systemctl stop gpu-guest.target")
+    host.run("""until tail -n 1 /run/followed | grep -q '"owner":"host".*"units":\\[]'; """
+             "do sleep 0.1; done", timeout=60)
+    host.run("systemctl stop follow")
+    seen = [json.loads(line) for line in host.run("cat /run/followed").splitlines()]
+    owners = [now["owner"] for now in seen]
+    assert owners[0] == owners[-1] == "host"
+    assert "ready" in owners
+    assert any("gpu-guest-vfio.service" == unit["unit"] for now in seen for unit in now["units"])
+    # nothing twice
+    assert all(a != b for a, b in zip(seen, seen[1:]))
+    host.assert_has_gpu()
+
+
+def test_try(host):
+    out = host.run("gpu-guest try 5", timeout=120)
+    assert "The graphics card is away from the host, for 5 s." in out
+    assert out.splitlines()[-1] == "The graphics card is with the host, driver i915."
+    host.assert_has_gpu()
+
+
+def test_try_that_would_not_work(host):
+    host.run("modprobe -r vfio_pci; mv $(modinfo -n vfio_pci) /root/ && depmod")
+    result = host.call("gpu-guest try 5")
+    assert result.returncode == 1
+    assert "This kernel has no vfio-pci driver" in result.stdout
+    assert "nothing was touched" in result.stderr
+    assert host.run(SESSION) == host.session
+
+
+def test_try_that_fails(host):
+    """The step fails, the desktop comes back, and both are said."""
+    host.write("/run/systemd/system/gpu-guest-vfio.service.d/fault.conf",
+               "[Service]\nNotifyAccess=all\nExecStartPost=/bin/sh -c "
+               "'systemd-notify --status=\"no luck today\"; exit 1'\n")
+    host.run("systemctl daemon-reload")
+    result = host.call("gpu-guest try 5", timeout=120)
+    assert result.returncode == 1
+    assert "no luck today" in result.stdout
+    assert "could not be handed over" in result.stderr
+    assert result.stdout.splitlines()[-1] == "The graphics card is with the host, driver i915."
+    host.run("systemctl reset-failed")
+    host.assert_has_gpu()
+
+
+@pytest.mark.parametrize("time", ["", "0", "-1", "soon", "30x", "86401", "25h", "1.5"])
+def test_try_nonsense(idle_host, time):
+    result = idle_host.call(f"gpu-guest try '{time}'")
+    assert result.returncode == 2
+    assert "is no time like" in result.stderr
+
+
+def test_return(host):
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    out = host.run("gpu-guest return", timeout=180)
+    assert out.splitlines()[-1] == "The graphics card is with the host, driver i915."
+    assert host.run("virsh domstate painter") == "shut off"
+    host.assert_has_gpu()
+    # nothing to do is done soon
+    host.run("gpu-guest return")
+    host.assert_has_gpu()
+
+
+def test_return_once_it_works_again(host):
+    """The driver has refused to take the card back, and then does not any more."""
+    host.write("/etc/modprobe.d/fault.conf", "options i915 fail_probe=1000000\n")
+    host.run("systemctl start gpu-guest.target && systemctl stop gpu-guest.target", timeout=180)
+    assert status(host)["owner"] == "nobody"
+    result = host.call("gpu-guest return", timeout=180)
+    assert result.returncode == 1
+    assert "is not back with the host" in result.stderr
+    host.run("rm /etc/modprobe.d/fault.conf; echo 0 >/sys/module/i915/parameters/fail_probe")
+    host.run("gpu-guest return", timeout=180)
+    host.run("systemctl reset-failed")
+    host.assert_has_gpu()
+
+
+def test_return_without_rights(idle_host):
+    result = idle_host.call("gpu-guest return", user="lab")
+    assert result.returncode == 1
+    assert "Cannot start gpu-guest-return.service" in result.stderr
+
+
+def test_check(idle_host):
+    host = idle_host
+    result = host.call("gpu-guest check --json")
+    found = points(result)
+    assert {id for id in found if found[id]["answer"] != "yes"} == set()
+    assert result.returncode == 0
+    assert {"card", "driver", "iommu", "group", "vfio-pci", "audio", "free", "holder", "check",
+            "units", "hook", "confinement"} <= set(found)
+    text = host.run("gpu-guest check")
+    assert "It will work" in text
+    assert max(map(len, text.splitlines())) <= 80
+    # who cannot look does not say yes
+    result = host.call("gpu-guest check --json", user="lab")
+    assert result.returncode == 3
+    assert points(result)["holder"]["answer"] == "unknown"
+
+
+def test_check_without_libvirt_reloaded(idle_host):
+    host = idle_host
+    host.run("touch /etc/libvirt/hooks/qemu.d/gpu-guest")
+    result = host.call("gpu-guest check --json")
+    assert result.returncode == 1
+    assert points(result)["hook"]["advice"] == "systemctl try-reload-or-restart libvirtd"
+    host.run("systemctl try-reload-or-restart libvirtd")
+    host.run("gpu-guest check")
+
+
+def test_check_hook_that_is_not_executable(idle_host):
+    host = idle_host
+    host.run("chmod -x /etc/libvirt/hooks/qemu.d/gpu-guest")
+    assert "not executable" in points(host.call("gpu-guest check --json"))["hook"]["text"]
+    host.run("chmod 755 /etc/libvirt/hooks/qemu.d/gpu-guest")
+
+
+def test_check_vfio_pci(idle_host):
+    host = idle_host
+    host.write("/etc/modprobe.d/fault.conf", "install vfio-pci /bin/false\n")
+    assert points(host.call("gpu-guest check --json"))["vfio-pci"]["answer"] == "no"
+    host.run("rm /etc/modprobe.d/fault.conf")
+
+
+def test_check_holder(idle_host):
+    host = idle_host
+    host.run("systemd-run --quiet --unit=media sh -c 'exec 9<>/dev/dri/renderD128; sleep 1000'")
+    host.run("until ls -l /proc/$(systemctl show -P MainPID media)/fd | grep -q renderD128; "
+             "do sleep 0.1; done")
+    text = host.run("gpu-guest check")
+    host.run("systemctl stop media")
+    flat = " ".join(text.split())
+    assert "media.service" in flat
+    assert "will be stopped, and started again later" in flat
+
+
+def test_check_domain(idle_host):
+    host = idle_host
+    host.run("virsh dumpxml --inactive painter >/root/painter.xml")
+    result = host.call("gpu-guest check --json painter")
+    found = points(result)
+    assert {id for id in found if found[id]["answer"] == "no"} <= {"address", "input"}
+    broken = {
+        "<devices>": "<devices><video><model type='virtio'/></video>",
+        "</devices>": "<graphics type='vnc'/></devices>",
+    }
+    xml = host.run("cat /root/painter.xml")
+    for old, new in broken.items():
+        xml = xml.replace(old, new)
+    host.write("/root/broken.xml", xml)
+    host.run("virsh define /root/broken.xml")
+    found = points(host.call("gpu-guest check --json painter"))
+    host.run("virsh define /root/painter.xml")
+    assert found["video"]["answer"] == found["display"]["answer"] == "no"
+
+    assert "failed to get domain" in points(host.call("gpu-guest check --json nobody"))["domain"]["text"]
