@@ -186,7 +186,7 @@ static void check_vfio_pci(Check *c) {
                         "modprobe runs \"%s\" instead of loading it.", command);
                 check_advise(c, "Take the line \"install vfio-pci\" out of /etc/modprobe.d.");
         } else
-                check_add(c, "vfio-pci", "vfio-pci", ANSWER_YES, "There.");
+                check_add(c, "vfio-pci", "vfio-pci", ANSWER_YES, "available");
 }
 
 static void check_user(Check *c, const char *group) {

@@ -135,9 +135,9 @@ void check_print(FILE *f, const Check *c) {
         for (size_t i = 0; i < c->n_points; i++)
                 print_point(f, c->points + i, width);
         if (no > 0)
-                fprintf(f, "\n%zu of %zu points say no.\n", no, c->n_points);
+                fprintf(f, "\nNo: %zu of %zu points.\n", no, c->n_points);
         else if (unknown > 0)
-                fprintf(f, "\nNothing says no; %zu of %zu points cannot be told.\n", unknown,
+                fprintf(f, "\nNothing says no, but %zu of %zu points cannot be told.\n", unknown,
                         c->n_points);
         else
                 fprintf(f, "\nIt will work, as far as can be told without trying. "

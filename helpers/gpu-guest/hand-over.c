@@ -29,13 +29,15 @@ typedef struct Course {
         sd_bus *bus;
         Monitor monitor;
         uint64_t began_ms;
-        char *told; /* the last thing said */
+        char **told; /* what has been said, NULL-terminated: a step that is undone still has the
+                        last words of its start for a while */
+        size_t n_told;
 } Course;
 
 static void course_done(Course *c) {
         monitor_done(&c->monitor);
         sd_bus_flush_close_unref(c->bus);
-        free(c->told);
+        strv_freep(&c->told);
 }
 
 static int course_begin(Course *c) {
@@ -58,21 +60,45 @@ static void say(Course *c, const char *text) {
         fflush(stdout);
 }
 
-/* Says what a step has to say, once. */
+static bool was_told(const Course *c, const char *text) {
+        for (size_t i = 0; i < c->n_told; i++)
+                if (strcmp(c->told[i], text) == 0)
+                        return true;
+        return false;
+}
+
+/* Says it, once. */
+static void tell_text(Course *c, const char *text) {
+        char **more;
+
+        if (!*text || was_told(c, text))
+                return;
+        say(c, text);
+        more = reallocarray(c->told, c->n_told + 2, sizeof(char *));
+        if (!more)
+                return;
+        c->told = more;
+        more[c->n_told] = strdup(text);
+        if (more[c->n_told])
+                c->n_told++;
+        more[c->n_told] = NULL;
+}
+
+/* What the steps that are under way have to say. */
 static void tell(Course *c) {
         _cleanup_(state_done) State s = {};
 
-        if (state_read(c->bus, &s) < 0)
-                return;
-        for (size_t i = 0; i < s.n_steps; i++) {
-                const char *text = s.steps[i].text;
+        if (state_read(c->bus, &s) >= 0)
+                for (size_t i = 0; i < s.n_steps; i++)
+                        tell_text(c, s.steps[i].text);
+}
 
-                if (!*text || (c->told && strcmp(c->told, text) == 0))
-                        continue;
-                say(c, text);
-                free(c->told);
-                c->told = strdup(text);
-        }
+/* The last step is done when its start is, and not under way any more. */
+static void tell_last(Course *c) {
+        _cleanup_free_ char *text = NULL;
+
+        if (unit_get_text(c->bus, UNIT_VFIO, &text) >= 0)
+                tell_text(c, text);
 }
 
 static void show_waiting(Course *c, const char *what) {
@@ -178,9 +204,10 @@ static int try_for(Course *c, unsigned seconds) {
                 return r;
 
         r = start(c, unit, "Handing the graphics card over.");
-        if (r >= 0)
+        if (r >= 0) {
+                tell_last(c);
                 say(c, line);
-        else if (r == -EREMOTEIO)
+        } else if (r == -EREMOTEIO)
                 log_error("The graphics card could not be handed over.");
         else
                 return r;
