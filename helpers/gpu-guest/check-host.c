@@ -135,8 +135,8 @@ static void check_audio(Check *c, char *const *audio) {
                 if (fd < 0 || pci_get_driver(fd, &driver) < 0)
                         driver = NULL;
                 check_add(c, "audio", "Sound", ANSWER_YES,
-                        "%s (%s) depends on the graphics card: it is silent for a moment, and "
-                        "stays with the host.",
+                        "%s (%s) depends on the graphics card: it is silent while a guest "
+                        "has the card.",
                         *a, driver ?: "no driver");
         }
         if (!audio || !*audio)
