@@ -96,7 +96,7 @@ def test_try_that_fails(host):
     host.assert_has_gpu()
 
 
-@pytest.mark.parametrize("time", ["", "0", "-1", "soon", "30x", "86401", "25h", "1.5"])
+@pytest.mark.parametrize("time", ["", "0", "soon", "30x", "86401", "25h", "1.5"])
 def test_try_nonsense(idle_host, time):
     result = idle_host.call(f"gpu-guest try '{time}'")
     assert result.returncode == 2
