@@ -118,7 +118,8 @@ def test_return(host):
 def test_return_once_it_works_again(host):
     """The driver has refused to take the card back, and then does not any more."""
     host.write("/etc/modprobe.d/fault.conf", "options i915 fail_probe=1000000\n")
-    host.run("systemctl start gpu-guest.target && systemctl stop gpu-guest.target", timeout=180)
+    host.run("systemctl start gpu-guest.target && systemctl stop gpu-guest.target")
+    host.wait("systemctl is-active gpu-guest-desktop.service | grep -qxE 'inactive|failed'", 180)
     assert status(host)["owner"] == "nobody"
     result = host.call("gpu-guest return", timeout=180)
     assert result.returncode == 1
@@ -167,6 +168,9 @@ def test_check_hook_that_is_not_executable(idle_host):
     host.run("chmod -x /etc/libvirt/hooks/qemu.d/gpu-guest")
     assert "not executable" in points(host.call("gpu-guest check --json"))["hook"]["text"]
     host.run("chmod 755 /etc/libvirt/hooks/qemu.d/gpu-guest")
+    # it was none when libvirtd looked
+    assert "has not seen it" in points(host.call("gpu-guest check --json"))["hook"]["text"]
+    host.run("systemctl try-reload-or-restart libvirtd")
 
 
 def test_check_vfio_pci(idle_host):
