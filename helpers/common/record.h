@@ -31,7 +31,8 @@ int record_write(const char *name, const char *text);
  * killed writer has left of one is removed. */
 int record_read(const char *name, char ***ret);
 
-/* Forgets a record, and what a killed writer has left; neither need exist. Returns 0 or a negative errno. */
+/* Forgets a record, and what a killed writer has left; neither need exist. Returns 0 or a negative
+ * errno. */
 int record_remove(const char *name);
 
 /* What was bound to what: a line of the records "gpu" and "audio". */
