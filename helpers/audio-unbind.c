@@ -20,6 +20,7 @@
 #include "common/gpu.h"
 #include "common/holders.h"
 #include "common/log.h"
+#include "common/message-ids.h"
 #include "common/module.h"
 #include "common/names.h"
 #include "common/options.h"
@@ -117,7 +118,7 @@ static int unbind(struct udev *udev, const char *controller) {
         if (!users)
                 return log_oom();
         if (*users)
-                return log_error_errno(EBUSY,
+                return log_error_event(EVENT(MESSAGE_AUDIO_IN_USE), EBUSY,
                         "Audio controller %s is in use and is left alone: %s.", controller, users);
 
         log_progress("Taking audio controller %s from its driver.", controller);
@@ -126,8 +127,9 @@ static int unbind(struct udev *udev, const char *controller) {
         if (r == -ETIMEDOUT)
                 late = describe_users(udev, controller, 0);
         if (r < 0)
-                return log_error_errno(r, "Cannot take audio controller %s from its driver: %m%s%s",
-                        controller, late && *late ? ", because of " : "", late ?: "");
+                return log_error_event(EVENT(MESSAGE_AUDIO_STAYS), r,
+                        "Cannot take audio controller %s from its driver: %m%s%s", controller,
+                        late && *late ? ", because of " : "", late ?: "");
         return 0;
 }
 
@@ -177,8 +179,8 @@ static int bind(const char *line) {
         if (r >= 0)
                 r = pci_bind(fd, was.address, was.driver);
         if (r < 0)
-                return log_error_errno(r, "Cannot give audio controller %s back to %s: %m",
-                        was.address, was.driver);
+                return log_error_event(EVENT(MESSAGE_AUDIO_NOT_BACK, .driver = was.driver), r,
+                        "Cannot give audio controller %s back to %s: %m", was.address, was.driver);
         return 0;
 }
 

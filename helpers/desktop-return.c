@@ -22,6 +22,7 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "common/message-ids.h"
 #include "common/names.h"
 #include "common/options.h"
 #include "common/record.h"
@@ -83,7 +84,8 @@ static bool is_unwelcome(sd_bus *bus) {
 
         for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
                 if (unit_start_is_queued(bus, others[i]) > 0) {
-                        log_info("The desktop stays away: %s is to start.", others[i]);
+                        log_info_event(EVENT(MESSAGE_DESKTOP_STAYS_AWAY),
+                                "The desktop stays away: %s is to start.", others[i]);
                         return true;
                 }
         return false;
@@ -97,13 +99,14 @@ static int bring_back(sd_bus *bus) {
         unit = unit_to_start(bus);
         if (!unit) {
                 if (unit_start_is_queued(bus, UNIT_DISPLAY_MANAGER) <= 0)
-                        log_info("No desktop was running, so none is started.");
+                        log_info_event(EVENT(MESSAGE_DESKTOP_STAYS_AWAY),
+                                "No desktop was running, so none is started.");
                 return 0;
         }
 
         r = seat_wait_graphical(SEAT_NAME, SCREEN_TIMEOUT_MS);
         if (r == -ETIMEDOUT)
-                return log_error_errno(r,
+                return log_error_event(EVENT(MESSAGE_NO_SCREEN), r,
                         "The desktop is not started, because there is no screen that it could use. "
                         "Once there is: systemctl start %s",
                         unit);
@@ -120,9 +123,10 @@ static int bring_back(sd_bus *bus) {
         if (unit_start_is_queued(bus, unit) <= 0) {
                 r = unit_queue_start(bus, unit, &reason);
                 if (r < 0)
-                        return log_error_errno(
-                                r, "Cannot start %s again: %s", unit, reason ?: strerror(-r));
-                log_progress("The desktop comes back (%s).", unit);
+                        return log_error_event(EVENT(MESSAGE_DESKTOP_FAILS), r,
+                                "Cannot start %s again: %s", unit, reason ?: strerror(-r));
+                log_progress_event(
+                        EVENT(MESSAGE_DESKTOP_BACK), "The desktop comes back (%s).", unit);
         }
 
         r = record_remove(RECORD_DESKTOP);

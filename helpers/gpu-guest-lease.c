@@ -32,6 +32,7 @@
 #include "common/gpu.h"
 #include "common/lease.h"
 #include "common/log.h"
+#include "common/message-ids.h"
 #include "common/names.h"
 #include "common/options.h"
 #include "common/pci-address.h"
@@ -189,8 +190,9 @@ static int check_hostdev(const char *address, char *const *hostdevs, bool is_gpu
         _cleanup_close_ int fd = pci_open(address);
         int r;
 
+        log_set_device(address);
         if (fd == -ENODEV)
-                return log_error_errno(fd,
+                return log_error_event(EVENT(MESSAGE_DEVICE_MISSING), fd,
                         "The domain wants PCI device %s as well, which this host does not have.",
                         address);
         if (fd < 0)
@@ -200,13 +202,13 @@ static int check_hostdev(const char *address, char *const *hostdevs, bool is_gpu
 
         r = pci_find_group_blocker(fd, address, hostdevs, &blocker);
         if (r == -ENOENT)
-                return log_error_errno(r,
+                return log_error_event(EVENT(MESSAGE_NO_IOMMU), r,
                         "The domain wants PCI device %s as well, which is in no IOMMU group.",
                         address);
         if (r < 0)
                 return log_error_errno(r, "Cannot read the IOMMU group of %s: %m", address);
         if (r > 0)
-                return log_error_errno(EBUSY,
+                return log_error_event(EVENT(MESSAGE_DEVICE_GROUP_SHARED), EBUSY,
                         "The domain wants PCI device %s as well, which shares its IOMMU group with "
                         "%s, and that the host uses (driver %s). A group goes to a guest as a "
                         "whole or not at all.",
@@ -227,18 +229,19 @@ static int check_hostdevs(const Domain *d, const PciAddress *gpu) {
         return r;
 }
 
-static int print_lease(const char *uuid) {
-        _cleanup_free_ char *unit = NULL;
-        int r;
+static int name_lease(const char *uuid, char **ret_unit) {
+        int r = lease_unit_name(arg_domain, uuid, ret_unit);
 
-        r = lease_unit_name(arg_domain, uuid, &unit);
         if (r == -ENAMETOOLONG)
                 return log_error_errno(r,
                         "The domain's name is too long for a unit of systemd, and its XML has no "
                         "UUID to take instead.");
         if (r < 0)
                 return log_error_errno(r, "Cannot name the lease: %m");
+        return 0;
+}
 
+static int print_lease(const char *unit) {
         if (puts(unit) < 0 || fflush(stdout) != 0)
                 return log_error_errno(errno, "Cannot write to standard output: %m");
         return 0;
@@ -247,20 +250,25 @@ static int print_lease(const char *uuid) {
 static int release(void) {
         _cleanup_domain_ Domain domain = {};
         _cleanup_free_ char *unit = NULL;
-        int r;
+        int r = lease_unit_name(arg_domain, NULL, &unit);
 
         /* the XML is needed for the UUID, and that only if the name does not do */
-        r = lease_unit_name(arg_domain, NULL, &unit);
         if (r == -ENAMETOOLONG) {
                 r = read_domain(&domain);
                 if (r < 0)
                         return r;
         }
-        return print_lease(domain.uuid);
+        if (!unit) {
+                r = name_lease(domain.uuid, &unit);
+                if (r < 0)
+                        return r;
+        }
+        return print_lease(unit);
 }
 
 static int prepare(void) {
         _cleanup_domain_ Domain domain = {};
+        _cleanup_free_ char *unit = NULL;
         PciAddress gpu;
         int r;
 
@@ -271,10 +279,14 @@ static int prepare(void) {
         r = domain_has_gpu(&domain, &gpu);
         if (r <= 0)
                 return r;
+        r = name_lease(domain.uuid, &unit);
+        if (r < 0)
+                return r;
+        log_set_unit(unit);
         r = check_hostdevs(&domain, &gpu);
         if (r < 0)
                 return r;
-        return print_lease(domain.uuid);
+        return print_lease(unit);
 }
 
 static void help(void) {
@@ -334,6 +346,7 @@ int main(int argc, char *argv[]) {
 
         if (r <= 0)
                 return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        log_set_domain(arg_domain);
         r = arg_release ? release() : prepare();
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -24,6 +24,7 @@
 #include "common/cleanup.h"
 #include "common/gpu.h"
 #include "common/log.h"
+#include "common/message-ids.h"
 #include "common/names.h"
 #include "common/options.h"
 #include "common/process.h"
@@ -104,23 +105,28 @@ static int destroy(const Guest *g) {
                         r = process_wait_end(g->pid, END_TIMEOUT_MS);
         }
         if (r < 0)
-                return log_error_errno(
-                        r, "The guest does not end, so the graphics card stays with it: %m");
+                return log_error_event(EVENT(MESSAGE_GUEST_STAYS, .holder_pid = g->pid), r,
+                        "The guest does not end, so the graphics card stays with it: %m");
+        log_info_event(
+                EVENT(MESSAGE_GUEST_STOPPED, .holder_pid = g->pid), "The guest has been stopped.");
         return 0;
 }
 
 static int shut_down(const Guest *g, int seconds) {
         int r;
 
-        log_progress("Asking the guest to shut down, and waiting %d s for it.", seconds);
+        log_progress_event(EVENT(MESSAGE_GUEST_ASKED, .holder_pid = g->pid),
+                "Asking the guest to shut down, and waiting %d s for it.", seconds);
         r = run_virsh("shutdown", g->uuid);
         if (r < 0)
-                log_warning_errno(r, "libvirt cannot ask the guest to shut down: %m");
+                log_warning_event(EVENT(MESSAGE_GUEST_GOES_ON, .holder_pid = g->pid), r,
+                        "libvirt cannot ask the guest to shut down: %m");
         else
                 r = process_wait_end(g->pid, seconds * 1000);
         if (r == -ETIMEDOUT)
-                log_warning("The guest has not shut down within %d s (" SETTING_SHUTDOWN
-                            "), stopping it.",
+                log_warning_event(EVENT(MESSAGE_GUEST_GOES_ON, .holder_pid = g->pid), r,
+                        "The guest has not shut down within %d s (" SETTING_SHUTDOWN
+                        "), stopping it.",
                         seconds);
         return r < 0 ? destroy(g) : 0;
 }

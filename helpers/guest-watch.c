@@ -23,6 +23,7 @@
 #include "common/clock.h"
 #include "common/gpu.h"
 #include "common/log.h"
+#include "common/message-ids.h"
 #include "common/names.h"
 #include "common/options.h"
 #include "common/process.h"
@@ -123,13 +124,15 @@ static int watch(const Watch *w) {
                         return 0;
                 }
                 if (r == 0) {
-                        log_notice("No guest has used the graphics card for %d s, so it goes back "
-                                   "to the host (" SETTING_UNUSED ").",
+                        log_notice_event(EVENT(MESSAGE_CARD_UNUSED),
+                                "No guest has used the graphics card for %d s, so it goes back to "
+                                "the host (" SETTING_UNUSED ").",
                                 seconds);
                         return 0;
                 }
 
-                log_progress("The graphics card is with %s, PID %d.", name, (int)pid);
+                log_progress_event(EVENT(MESSAGE_GUEST_HAS_CARD, .holder_pid = pid),
+                        "The graphics card is with %s, PID %d.", name, (int)pid);
                 wait_while_used(w, pid);
                 used = true;
         }
@@ -170,5 +173,6 @@ int main(int argc, char *argv[]) {
 
         if (r <= 0)
                 return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        log_set_domain(getenv(JOURNAL_DOMAIN)); /* a lease's unit says whose it is */
         return run() < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -27,6 +27,7 @@
 #include "common/gpu.h"
 #include "common/holders.h"
 #include "common/log.h"
+#include "common/message-ids.h"
 #include "common/names.h"
 #include "common/options.h"
 #include "common/owner.h"
@@ -140,8 +141,16 @@ static int announce_removal(const Nodes *nodes) {
         return 0;
 }
 
-/* The first measure. */
-static int end_process(const Holder *h, int signal) {
+/* For the journal: what happens to a holder, and which one it is. */
+#define HOLDER_EVENT(id, h) EVENT(id, .holder_pid = (h)->pid, .holder_unit = (h)->unit)
+
+static void say_waiting(const Event *event, const Holder *h) {
+        _cleanup_free_ char *description = holder_describe(h);
+
+        log_progress_event(event, "Waiting for %s to let go.", description ?: h->name);
+}
+
+static int signal_process(const Holder *h, int signal) {
         int r = process_signal(h->pidfd, signal);
 
         /* one that is stopped would not notice */
@@ -150,6 +159,12 @@ static int end_process(const Holder *h, int signal) {
         if (r < 0)
                 return log_error_errno(r, "Cannot end %s (PID %d): %m", h->name, (int)h->pid);
         return 0;
+}
+
+/* The first measure. */
+static int end_process(const Holder *h) {
+        say_waiting(HOLDER_EVENT(MESSAGE_PROCESS_ENDED, h), h);
+        return signal_process(h, SIGTERM);
 }
 
 static bool is_running(sd_bus *bus, const char *unit) {
@@ -165,8 +180,9 @@ static int stop_service(sd_bus *bus, const Holder *h) {
 
         /* what a display manager or a service has left behind when it stopped */
         if (!is_running(bus, h->unit))
-                return end_process(h, SIGTERM);
+                return end_process(h);
 
+        say_waiting(HOLDER_EVENT(MESSAGE_SERVICE_STOPPED, h), h);
         r = remember("service %s", h->unit);
         if (r < 0)
                 return r;
@@ -181,32 +197,32 @@ static int stop_user_service(const Holder *h) {
         int r = user_manager_is_graphical(h->uid, h->unit);
 
         if (r == 0) {
+                say_waiting(HOLDER_EVENT(MESSAGE_SERVICE_STOPPED, h), h);
                 r = remember("user-service %u %s", h->uid, h->unit);
                 if (r < 0)
                         return r;
-        }
+        } else if (r > 0)
+                say_waiting(HOLDER_EVENT(MESSAGE_PROCESS_ENDED, h), h);
         if (r >= 0)
                 r = user_manager_stop(h->uid, h->unit);
         if (r < 0) {
                 log_info("The user's service manager does not stop %s, ending the process.",
                         h->unit);
-                return end_process(h, SIGTERM);
+                return end_process(h);
         }
         return 0;
 }
 
 static int ask(sd_bus *bus, const Holder *h) {
-        _cleanup_free_ char *description = holder_describe(h);
-
-        log_progress("Waiting for %s to let go.", description ?: h->name);
         switch (h->kind) {
         case HOLDER_SERVICE:
                 return stop_service(bus, h);
         case HOLDER_USER_SERVICE:
                 return stop_user_service(h);
         case HOLDER_PROCESS:
-                return end_process(h, SIGTERM);
+                return end_process(h);
         default:
+                say_waiting(HOLDER_EVENT(NULL, h), h);
                 return 0;
         }
 }
@@ -230,12 +246,18 @@ static int name_obstacles(sd_bus *bus, const Holders *holders, bool refuse) {
                 const Holder *h = &holders->list[i];
                 _cleanup_free_ char *description = holder_describe(h);
 
-                if (is_obstacle(bus, h, refuse))
-                        log_error("In the way: %s. %s", description ?: h->name,
-                                h->kind == HOLDER_FOREIGN
-                                        ? "It is not for gpu-guest to end: please stop it first."
-                                        : "It would have to be ended, but " SETTING_HOLDERS
-                                          "=refuse is set.");
+                if (!is_obstacle(bus, h, refuse))
+                        continue;
+                if (h->kind == HOLDER_FOREIGN)
+                        log_error_event(HOLDER_EVENT(MESSAGE_HOLDER_NOT_OURS, h), 0,
+                                "In the way: %s. It is not for gpu-guest to end: please stop it "
+                                "first.",
+                                description ?: h->name);
+                else
+                        log_error_event(HOLDER_EVENT(MESSAGE_HOLDER_KEPT, h), 0,
+                                "In the way: %s. It would have to be ended, but " SETTING_HOLDERS
+                                "=refuse is set.",
+                                description ?: h->name);
         }
         return -EBUSY;
 }
@@ -251,7 +273,8 @@ static bool any_is_stopping(sd_bus *bus, const Holders *holders) {
 static int complain(const Holders *holders) {
         _cleanup_free_ char *description = holders_describe(holders);
 
-        return log_error_errno(EBUSY, "Does not let go: %s.", description ?: "several programs");
+        return log_error_event(EVENT(MESSAGE_HOLDER_STAYS), EBUSY, "Does not let go: %s.",
+                description ?: "several programs");
 }
 
 typedef struct Clearing {
@@ -284,8 +307,9 @@ static int insist(Clearing *c, const Holder *h) {
                 return 0;
         if (h->kind == HOLDER_SERVICE && is_running(c->bus, h->unit))
                 return ask_once(c, h);
-        log_info("%s (PID %d) has not ended, killing it.", h->name, (int)h->pid);
-        return end_process(h, SIGKILL);
+        log_info_event(HOLDER_EVENT(MESSAGE_PROCESS_KILLED, h),
+                "%s (PID %d) has not ended, killing it.", h->name, (int)h->pid);
+        return signal_process(h, SIGKILL);
 }
 
 /* Once it is time to insist, those who are still there have not been on their way out. */
@@ -383,6 +407,7 @@ static int find_nodes(struct udev *udev, Nodes *ret) {
 
         if (r < 0)
                 return log_error_errno(r, "Cannot find the graphics card: %m");
+        log_set_device(gpu);
         if (!arg_audio)
                 r = nodes_add_pci(ret, udev, gpu, NULL);
         if (r >= 0 && (arg_audio || arg_check))
@@ -412,21 +437,42 @@ static int make_let_go(sd_bus *bus) {
                            : clear(bus, &nodes, refuse);
 }
 
-/* The inverse. A line is taken apart as what a stranger wrote. */
-static int restore_line(sd_bus *bus, const char *line) {
-        _cleanup_free_ char *reason = NULL, *unit = NULL, *card = NULL;
-        unsigned uid;
+/* The inverse. */
+static int start_service(sd_bus *bus, const char *unit) {
+        _cleanup_free_ char *reason = NULL;
         int r;
 
-        if (sscanf(line, "service %ms", &unit) == 1) {
-                log_progress("Starting %s again.", unit);
-                r = unit_queue_start(bus, unit, &reason);
-        } else if (sscanf(line, "user-service %u %ms", &uid, &unit) == 2) {
-                r = user_manager_start(uid, unit);
-                if (r < 0) {
-                        log_info_errno(r, "%s of user %u is not started again: %m", unit, uid);
-                        return 0; /* the user may have no manager any more */
-                }
+        log_progress_event(
+                EVENT(MESSAGE_SERVICE_RESUMED, .holder_unit = unit), "Starting %s again.", unit);
+        r = unit_queue_start(bus, unit, &reason);
+        if (r < 0)
+                return log_error_event(EVENT(MESSAGE_SERVICE_NOT_RESUMED, .holder_unit = unit), r,
+                        "%s is not started again: %s", unit, reason ?: strerror(-r));
+        return 0;
+}
+
+/* The user may have no manager any more, which is no failure. */
+static void start_user_service(unsigned uid, const char *unit) {
+        int r;
+
+        log_progress_event(EVENT(MESSAGE_SERVICE_RESUMED, .holder_unit = unit),
+                "Starting %s of user %u again.", unit, uid);
+        r = user_manager_start(uid, unit);
+        if (r < 0)
+                log_info_event(EVENT(MESSAGE_SERVICE_NOT_RESUMED, .holder_unit = unit),
+                        "%s of user %u is not started again: %s", unit, uid, strerror(-r));
+}
+
+/* A line is taken apart as what a stranger wrote. */
+static int restore_line(sd_bus *bus, const char *line) {
+        _cleanup_free_ char *unit = NULL, *card = NULL;
+        unsigned uid;
+        int r = 0;
+
+        if (sscanf(line, "service %ms", &unit) == 1)
+                return start_service(bus, unit);
+        if (sscanf(line, "user-service %u %ms", &uid, &unit) == 2) {
+                start_user_service(uid, unit);
         } else if (sscanf(line, "sound %m[card0123456789]", &card) == 1) {
                 r = announce(card, "change");
                 r = r == -ENOENT ? 0 : r;
@@ -434,7 +480,7 @@ static int restore_line(sd_bus *bus, const char *line) {
                 r = -EBADMSG;
 
         if (r < 0)
-                return log_error_errno(r, "Cannot undo \"%s\": %s", line, reason ?: strerror(-r));
+                return log_error_errno(r, "Cannot undo \"%s\": %m", line);
         return 0;
 }
 

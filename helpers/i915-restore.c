@@ -25,6 +25,7 @@
 #include "common/drm.h"
 #include "common/gpu.h"
 #include "common/log.h"
+#include "common/message-ids.h"
 #include "common/module.h"
 #include "common/names.h"
 #include "common/options.h"
@@ -90,8 +91,9 @@ static int wait_user(const char *gpu, const char *group) {
 
         r = vfio_find_user(gpu, group, &pid, &name);
         if (r > 0) {
-                log_progress("Waiting for the guest to let go of the graphics card: %s, PID %d.",
-                        name, (int)pid);
+                log_progress_event(EVENT(MESSAGE_CARD_AWAITED, .holder_pid = pid),
+                        "Waiting for the guest to let go of the graphics card: %s, PID %d.", name,
+                        (int)pid);
                 (void)process_wait_end(pid, -1);
         } else
                 (void)poll(NULL, 0, HIDDEN_USER_PAUSE_MS);
@@ -113,7 +115,8 @@ static int leave_vfio(const Card *card) {
         log_progress("Taking the graphics card back from vfio-pci.");
         r = pci_unbind(card->fd, card->was->address);
         if (r < 0)
-                return log_error_errno(r, "Cannot take the graphics card from vfio-pci: %m");
+                return log_error_event(EVENT(MESSAGE_VFIO_PCI_STAYS), r,
+                        "Cannot take the graphics card from vfio-pci: %m");
         return 0;
 }
 
@@ -151,7 +154,8 @@ static int load_driver(const Card *card) {
         /* its probe runs within this, and may hang */
         r = process_call(load_in_child, module, LOAD_TIMEOUT_MS);
         if (r < 0)
-                return log_warning_errno(r, "Cannot load the graphics driver (%s): %m", module);
+                return log_warning_event(EVENT(MESSAGE_DRIVER_REFUSES, .driver = card->was->driver),
+                        r, "Cannot load the graphics driver (%s): %m", module);
         return 0;
 }
 
@@ -162,8 +166,8 @@ static int bind_driver(const Card *card) {
 
         r = was->driver ? pci_bind(card->fd, was->address, was->driver) : 0;
         if (r < 0)
-                return log_warning_errno(
-                        r, "%s does not take the graphics card back: %m", was->driver);
+                return log_warning_event(EVENT(MESSAGE_DRIVER_REFUSES, .driver = was->driver), r,
+                        "%s does not take the graphics card back: %m", was->driver);
         r = pci_get_driver(card->fd, &now);
         if (r < 0)
                 return log_warning_errno(r, "Cannot read the graphics card's driver: %m");
@@ -171,7 +175,8 @@ static int bind_driver(const Card *card) {
                 return 0;
         r = pci_probe(card->fd, was->address);
         if (r < 0)
-                return log_warning_errno(r, "No driver takes the graphics card: %m");
+                return log_warning_event(EVENT(MESSAGE_DRIVER_REFUSES, .driver = was->driver), r,
+                        "No driver takes the graphics card: %m");
         return 0;
 }
 
@@ -193,9 +198,10 @@ static int bring_up(const Card *card) {
 
         r = drm_wait_card(card->udev, card->was->address, CARD_TIMEOUT_MS, &name);
         if (r < 0)
-                return log_warning_errno(
+                return log_warning_event(EVENT(MESSAGE_DRIVER_REFUSES, .driver = card->was->driver),
                         r, "%s has the graphics card, but no display device appeared: %m", driver);
-        log_progress("The graphics card is back (%s, %s).", driver, name);
+        log_progress_event(EVENT(MESSAGE_CARD_BACK, .driver = card->was->driver),
+                "The graphics card is back (%s, %s).", driver, name);
         return 0;
 }
 
@@ -256,7 +262,7 @@ static int climb(Card *card) {
                         log_warning_errno(r, "That does not work: %m");
         }
         if (r < 0)
-                return log_error_errno(r,
+                return log_error_event(EVENT(MESSAGE_CARD_LOST, .driver = card->was->driver), r,
                         "The graphics card is not back: %s does not work with it any more, and "
                         "its monitors stay dark. A reboot should bring them back.",
                         card->was->driver ?: "its driver");

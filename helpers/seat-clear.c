@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "common/message-ids.h"
 #include "common/names.h"
 #include "common/options.h"
 #include "common/session.h"
@@ -33,7 +34,8 @@ static int terminate(sd_bus *bus, const char *id) {
         log_progress("Ending %s.", description ?: id);
         r = session_terminate(bus, id);
         if (r < 0)
-                return log_error_errno(r, "Cannot end %s: %m", description ?: id);
+                return log_error_event(
+                        EVENT(MESSAGE_SESSION_STAYS), r, "Cannot end %s: %m", description ?: id);
         return 0;
 }
 
@@ -45,8 +47,8 @@ static int complain(int error) {
         for (char **s = sessions; r > 0 && *s; s++) {
                 _cleanup_free_ char *description = session_describe(*s);
 
-                log_error("Still there after %d s: %s.", SESSION_TIMEOUT_MS / 1000,
-                        description ?: *s);
+                log_error_event(EVENT(MESSAGE_SESSION_STAYS), 0, "Still there after %d s: %s.",
+                        SESSION_TIMEOUT_MS / 1000, description ?: *s);
         }
         if (error != -ETIMEDOUT)
                 log_error_errno(error, "Cannot wait for the graphical sessions to end: %m");

@@ -23,6 +23,7 @@
 #include "common/gpu.h"
 #include "common/holders.h"
 #include "common/log.h"
+#include "common/message-ids.h"
 #include "common/module.h"
 #include "common/names.h"
 #include "common/options.h"
@@ -51,7 +52,7 @@ static int check_iommu(int fd, char **ret_group) {
         int r = pci_get_iommu_group(fd, ret_group);
 
         if (r == -ENOENT)
-                return log_error_errno(r,
+                return log_error_event(EVENT(MESSAGE_NO_IOMMU), r,
                         "The graphics card is in no IOMMU group. Turn on VT-d in the firmware's "
                         "setup, and if that is not enough, boot with intel_iommu=on.");
         if (r < 0)
@@ -66,7 +67,7 @@ static int check_group(int fd, const char *gpu, const char *group, char *const *
         if (r < 0)
                 return log_error_errno(r, "Cannot read IOMMU group %s: %m", group);
         if (r > 0)
-                return log_error_errno(EBUSY,
+                return log_error_event(EVENT(MESSAGE_GROUP_SHARED), EBUSY,
                         "The graphics card shares IOMMU group %s with %s, which the host uses "
                         "(driver %s). A group goes to a guest as a whole or not at all.",
                         group, blocker.address, blocker.driver);
@@ -79,8 +80,8 @@ static int check_vfio_pci(void) {
         if (r < 0)
                 return log_error_errno(r, "Cannot look for the vfio-pci driver: %m");
         if (r == 0)
-                return log_error_errno(
-                        ENOENT, "This kernel has no vfio-pci driver (CONFIG_VFIO_PCI).");
+                return log_error_event(EVENT(MESSAGE_NO_VFIO_PCI), ENOENT,
+                        "This kernel has no vfio-pci driver (CONFIG_VFIO_PCI).");
         return 0;
 }
 
@@ -92,7 +93,7 @@ static int check_unused(const char *gpu, const char *group) {
         if (r < 0)
                 return log_error_errno(r, "Cannot see who uses IOMMU group %s: %m", group);
         if (r > 0)
-                return log_error_errno(EBUSY,
+                return log_error_event(EVENT(MESSAGE_CARD_HAS_GUEST, .holder_pid = pid), EBUSY,
                         "The graphics card is with a running guest already (%s, PID %d).", name,
                         (int)pid);
         return 0;
@@ -158,7 +159,8 @@ static int check_let_go(struct udev *udev, const char *gpu) {
         if (r == 0)
                 return 0;
         description = holders_describe(&holders);
-        return log_error_errno(EBUSY, "The graphics card is in use and is left alone: %s.",
+        return log_error_event(EVENT(MESSAGE_CARD_IN_USE), EBUSY,
+                "The graphics card is in use and is left alone: %s.",
                 description ?: "several programs have it open");
 }
 
@@ -173,7 +175,8 @@ static int unbind_driver(struct udev *udev, int fd, const Binding *now) {
         log_progress("Taking the graphics card from %s.", now->driver);
         r = pci_unbind(fd, now->address);
         if (r < 0)
-                return log_error_errno(r, "Cannot take the graphics card from %s: %m", now->driver);
+                return log_error_event(EVENT(MESSAGE_DRIVER_STAYS, .driver = now->driver), r,
+                        "Cannot take the graphics card from %s: %m", now->driver);
         if (now->module)
                 unload(now->module);
         return 0;
@@ -185,7 +188,8 @@ static int load_vfio_pci(void) {
         int r = module_load(DRIVER_VFIO_PCI);
 
         if (r < 0)
-                return log_error_errno(r, "Cannot load the vfio-pci driver: %m");
+                return log_error_event(
+                        EVENT(MESSAGE_NO_VFIO_PCI), r, "Cannot load the vfio-pci driver: %m");
         return 0;
 }
 
@@ -196,10 +200,11 @@ static int bind_vfio(int fd, const char *gpu, const char *group) {
                 return log_error_errno(r, "Cannot reserve the graphics card for vfio-pci: %m");
         r = pci_bind(fd, gpu, DRIVER_VFIO_PCI);
         if (r < 0)
-                return log_error_errno(r, "vfio-pci does not take the graphics card: %m");
+                return log_error_event(EVENT(MESSAGE_VFIO_PCI_REFUSES), r,
+                        "vfio-pci does not take the graphics card: %m");
         r = vfio_group_check_node(group);
         if (r < 0)
-                return log_error_errno(r,
+                return log_error_event(EVENT(MESSAGE_VFIO_PCI_REFUSES), r,
                         "vfio-pci has the graphics card, but " DEV_VFIO "/%s is missing: %m",
                         group);
         return 0;
@@ -232,7 +237,8 @@ static int claim(struct udev *udev, int fd, const char *gpu, const char *group) 
         if (r < 0)
                 return r;
 
-        log_progress("The graphics card is ready for a guest (from %s to vfio-pci).",
+        log_progress_event(EVENT(MESSAGE_CARD_READY, .driver = now.driver),
+                "The graphics card is ready for a guest (from %s to vfio-pci).",
                 now.driver ?: "no driver");
         return 0;
 }
@@ -250,7 +256,8 @@ static int run(void) {
                 log_warning_errno(r, "udev is still busy, going on without waiting for it: %m");
         r = gpu_find(udev, &gpu);
         if (r == -ENODEV)
-                return log_error_errno(r, "udev knows no Intel graphics card on this machine.");
+                return log_error_event(EVENT(MESSAGE_NO_CARD), r,
+                        "udev knows no Intel graphics card on this machine.");
         if (r < 0)
                 return log_error_errno(r, "Cannot ask udev for the graphics card: %m");
         log_set_device(gpu);

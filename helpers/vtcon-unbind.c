@@ -14,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "common/message-ids.h"
 #include "common/names.h"
 #include "common/options.h"
 #include "common/record.h"
@@ -56,7 +57,7 @@ static int unbind(void) {
                                           ", so the console is left alone: %m");
         r = vtcon_unbind(&fb);
         if (r < 0)
-                return log_error_errno(r,
+                return log_error_event(EVENT(MESSAGE_CONSOLE_STAYS), r,
                         "Cannot take the framebuffer console (%s) off the text consoles: %m",
                         fb.name);
 
@@ -72,8 +73,8 @@ static int bind(void) {
 
         r = vtcon_find(VTCON_NAME_FRAMEBUFFER, &fb);
         if (r == -ENOENT)
-                return log_error_errno(
-                        r, "There is no framebuffer console: text consoles have no screen.");
+                return log_error_event(EVENT(MESSAGE_CONSOLE_NOT_BACK), r,
+                        "There is no framebuffer console: text consoles have no screen.");
         if (r < 0)
                 return log_error_errno(r, "Cannot look for the framebuffer console: %m");
         if (fb.bound)
@@ -87,7 +88,8 @@ static int bind(void) {
         if (r >= 0 && !fb.bound)
                 r = -EIO;
         if (r < 0)
-                return log_error_errno(r, "Cannot give the text consoles back to %s: %m", fb.name);
+                return log_error_event(EVENT(MESSAGE_CONSOLE_NOT_BACK), r,
+                        "Cannot give the text consoles back to %s: %m", fb.name);
         return 0;
 }
 

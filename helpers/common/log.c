@@ -25,15 +25,24 @@
 #define MESSAGE_MAX 2048
 #define FIELD_MAX 512
 
-static const char *device_address = NULL;
-static const char *domain_name = NULL;
+static char device_address[FIELD_MAX] = "";
+static char domain_name[FIELD_MAX] = "";
+static char other_unit[FIELD_MAX] = "";
+
+static void set(char *field, const char *value) {
+        snprintf(field, FIELD_MAX, "%s", value ?: "");
+}
 
 void log_set_device(const char *address) {
-        device_address = address;
+        set(device_address, address);
 }
 
 void log_set_domain(const char *name) {
-        domain_name = name;
+        set(domain_name, name);
+}
+
+void log_set_unit(const char *unit) {
+        set(other_unit, unit);
 }
 
 static bool stderr_is_journal(void) {
@@ -62,35 +71,48 @@ static const char *own_unit(void) {
         return unit;
 }
 
-static int send_to_journal(int level, const char *message) {
-        char text[MESSAGE_MAX + sizeof("MESSAGE=")], priority[sizeof("PRIORITY=7")];
-        char device[FIELD_MAX], domain[FIELD_MAX], unit[FIELD_MAX];
-        struct iovec iov[5];
+static int send_to_journal(int level, const Event *event, const char *message) {
+        char priority[] = {(char)('0' + level), '\0'}, holder_pid[16] = "";
+        const struct {
+                const char *name, *value; /* without a value it is left out */
+        } fields[] = {
+                {"PRIORITY", priority},
+                {"OBJECT_SYSTEMD_UNIT", *other_unit ? other_unit : own_unit()},
+                {"MESSAGE_ID", event->id},
+                {JOURNAL_DEVICE, device_address},
+                {JOURNAL_DOMAIN, domain_name},
+                {JOURNAL_DRIVER, event->driver},
+                {JOURNAL_HOLDER_PID, holder_pid},
+                {JOURNAL_HOLDER_UNIT, event->holder_unit},
+        };
+        enum { N_FIELDS = sizeof(fields) / sizeof(*fields) };
+        char text[MESSAGE_MAX + sizeof("MESSAGE=")], buffers[N_FIELDS][FIELD_MAX];
+        struct iovec iov[1 + N_FIELDS];
         int n = 0;
 
+        if (event->holder_pid > 0)
+                snprintf(holder_pid, sizeof(holder_pid), "%d", (int)event->holder_pid);
+
         iov[n++] = field(text, sizeof(text), "MESSAGE", message);
-        iov[n++] = field(
-                priority, sizeof(priority), "PRIORITY", (const char[]){(char)('0' + level), '\0'});
-        if (device_address)
-                iov[n++] = field(device, sizeof(device), JOURNAL_DEVICE, device_address);
-        if (domain_name)
-                iov[n++] = field(domain, sizeof(domain), JOURNAL_DOMAIN, domain_name);
-        if (own_unit())
-                iov[n++] = field(unit, sizeof(unit), "OBJECT_SYSTEMD_UNIT", own_unit());
+        for (size_t i = 0; i < N_FIELDS; i++)
+                if (fields[i].value && *fields[i].value)
+                        iov[n++] = field(buffers[i], FIELD_MAX, fields[i].name, fields[i].value);
 
         return sd_journal_sendv(iov, n);
 }
 
-static void write_message(int level, const char *message) {
+static void write_message(int level, const Event *event, const char *message) {
+        bool plain = !stderr_is_journal();
+
         if (level >= LOG_DEBUG && !getenv("GPU_GUEST_DEBUG"))
                 return;
-        if (stderr_is_journal() && send_to_journal(level, message) >= 0)
-                return;
-
-        fprintf(stderr, "%s: %s\n", program_invocation_short_name, message);
+        if (!plain || (event->id && *other_unit))
+                plain |= send_to_journal(level, event, message) < 0;
+        if (plain)
+                fprintf(stderr, "%s: %s\n", program_invocation_short_name, message);
 }
 
-int log_full(int level, int error, const char *format, ...) {
+int log_full(int level, const Event *event, int error, const char *format, ...) {
         char message[MESSAGE_MAX];
         va_list ap;
 
@@ -101,14 +123,14 @@ int log_full(int level, int error, const char *format, ...) {
         vsnprintf(message, sizeof(message), format, ap);
         va_end(ap);
 
-        write_message(level, message);
+        write_message(level, event, message);
         if (level <= LOG_ERR)
                 (void)sd_notifyf(0, "STATUS=%s", message);
 
         return -error;
 }
 
-void log_progress(const char *format, ...) {
+void log_progress_event(const Event *event, const char *format, ...) {
         const char *result = getenv("SERVICE_RESULT");
         char message[MESSAGE_MAX];
         va_list ap;
@@ -117,7 +139,7 @@ void log_progress(const char *format, ...) {
         vsnprintf(message, sizeof(message), format, ap);
         va_end(ap);
 
-        write_message(LOG_INFO, message);
+        write_message(LOG_INFO, event, message);
         if (!result || strcmp(result, "success") == 0)
                 (void)sd_notifyf(0, "STATUS=%s", message);
 }

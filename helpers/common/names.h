@@ -86,6 +86,9 @@
 /* journal fields */
 #define JOURNAL_DEVICE "GPU_GUEST_DEVICE"
 #define JOURNAL_DOMAIN "GPU_GUEST_DOMAIN"
+#define JOURNAL_DRIVER "GPU_GUEST_DRIVER"
+#define JOURNAL_HOLDER_PID "GPU_GUEST_HOLDER_PID"
+#define JOURNAL_HOLDER_UNIT "GPU_GUEST_HOLDER_UNIT"
 
 /* libvirt: where the definitions of QEMU domains lie, and the devices in them */
 #define LIBVIRT_QEMU_DIR "/etc/libvirt/qemu"

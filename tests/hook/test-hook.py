@@ -9,6 +9,7 @@ given XML of every kind, and a GPU by umockdev.
 Usage: test-hook.py TEMPLATE GPU-GUEST-LEASE
 """
 
+import contextlib
 import os
 import pathlib
 import shlex
@@ -182,7 +183,7 @@ class Hook(Directory):
         self.assertEqual(result.stdout, b"")
         lines = result.stderr.decode().splitlines()
         self.assertEqual(lines[0], "The graphics card cannot go to the guest.")
-        self.assertEqual(lines[-1], "More about it: journalctl -b -u 'gpu-guest*'")
+        self.assertEqual(lines[-1], "More about it: journalctl -b -x -u 'gpu-guest*'")
         return lines[1:-1]
 
     def test_check_fails(self):
@@ -623,7 +624,9 @@ E: CURRENT_TAGS=:gpu-guest:
         script = self.dir / "namespace"
         script.write_text(
             "mount -t tmpfs tmpfs /run\n"
-            "mkdir -p /run/udev/tags/gpu-guest\n"
+            "mkdir -p /run/udev/tags/gpu-guest /run/systemd/journal\n"
+            "touch /run/systemd/journal/socket\n"
+            f"mount --bind {self.dir}/journal /run/systemd/journal/socket\n"
             f": {tags and '&& touch ' + tags}\n"
             'exec "$@"\n'
         )
@@ -637,11 +640,23 @@ E: CURRENT_TAGS=:gpu-guest:
         for program in "unshare", "umockdev-run":
             if not shutil.which(program):
                 self.skipTest(f"{program} is not installed")
+        self.journal = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.addCleanup(self.journal.close)
+        self.journal.bind(str(self.dir / "journal"))
         self.mock(("0000:00:02.0", {"GPU_GUEST_ROLE": "gpu"}))
         result = self.lease("--version")
         if result.returncode != 0:
             # no namespaces for users here, or a sanitizer that umockdev's preloading does not suit
             self.skipTest(f"cannot run with devices by umockdev: {result.stderr.decode()}")
+
+    def entries(self):
+        """What went to the journal since the last call."""
+        entries = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                lines = self.journal.recv(8192).decode().splitlines()
+                entries.append(dict(line.split("=", 1) for line in lines))
+        return entries
 
     def test_gpu(self):
         for xml in ONLY_GPU, domain(hostdev("slot='2'")), domain(hostdev("slot='002'")):
@@ -698,11 +713,31 @@ E: CURRENT_TAGS=:gpu-guest:
     def test_other_devices(self):
         """The domain cannot have all that it wants: better known before the desktop has gone."""
         self.assert_fails(self.lease("win10", input=WITH_GPU), "which this host does not have")
+        self.assert_kept("win10", "gpu-guest@win10.service", "which this host does not have")
         self.mock(
             ("0000:00:02.0", {"GPU_GUEST_ROLE": "gpu"}),
             ("0000:00:1f.3", {"GPU_GUEST_ROLE": "audio"}),
         )
-        self.assert_fails(self.lease("win10", input=WITH_GPU), "in no IOMMU group")
+        self.assert_fails(self.lease("a b", input=WITH_GPU), "in no IOMMU group")
+        self.assert_kept("a b", "gpu-guest@a\\x20b.service", "in no IOMMU group")
+
+    def assert_kept(self, domain_name, unit, words):
+        """libvirt shows a refusal to whoever starts the domain, and nobody else would ever see it."""
+        entry, *more = self.entries()
+        self.assertEqual(more, [])
+        self.assertRegex(entry["MESSAGE_ID"], r"\A[0-9a-f]{32}\Z")
+        self.assertIn(words, entry["MESSAGE"])
+        self.assertEqual(entry["GPU_GUEST_DEVICE"], "0000:00:1f.3")
+        self.assertEqual(entry["GPU_GUEST_DOMAIN"], domain_name)
+        # journalctl -u, and so all that asks for the units of gpu-guest
+        self.assertEqual(entry["OBJECT_SYSTEMD_UNIT"], unit)
+
+    def test_nothing_else_is_kept(self):
+        self.lease("win10", input=b"nonsense")
+        self.lease("win10", input=WITHOUT_GPU)
+        self.lease("win10", input=ONLY_GPU)
+        self.lease("a" + "-" * 100, input=domain(hostdev(GPU), uuid=None))
+        self.assertEqual(self.entries(), [])
 
 
 if __name__ == "__main__":

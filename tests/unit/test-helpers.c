@@ -3,19 +3,27 @@
  * down by then. There is no kernel behind the mocked attributes, so a write changes no link; what
  * follows from a hand-over that works is for the lab to see.
  *
- * Usage: umockdev-wrapper test-helpers HELPER... */
+ * They are connected to a journal, as under systemd, and what they send there is held against the
+ * message catalog.
+ *
+ * Usage: umockdev-wrapper test-helpers CATALOG HELPER... */
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/message-ids.h"
 #include "common/names.h"
+#include "common/process.h"
 #include "fake-manager.h"
 #include "mock.h"
 #include "private-run.h"
@@ -28,8 +36,12 @@
 #define ONE_HOUR_AHEAD_US ((clock_now_ms() + 3600000) * 1000)
 #define BUS "/run/dbus/system_bus_socket"
 
+#define JOURNAL "/run/systemd/journal/socket"
+
 static char **helpers;
-static char said[8192]; /* by the last one, on standard error */
+static char *catalog;
+static char said[8192];  /* by the last one, as it would read on standard error */
+static char sent[16384]; /* to the journal by the last one: fields, a line each */
 
 static const char *helper_path(const char *name) {
         for (char **h = helpers; *h; h++)
@@ -38,11 +50,99 @@ static const char *helper_path(const char *name) {
         test_fail("no helper %s was given", name);
 }
 
+/* The journal's socket, and standard error connected to it. */
+static int listen_journal(int err) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = JOURNAL};
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        _cleanup_free_ char *stream = NULL;
+        struct stat st;
+
+        directory_make("/run/systemd/journal");
+        (void)unlink(JOURNAL);
+        assert_true(fd >= 0);
+        assert_int(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int(fstat(err, &st), 0);
+        stream = format("%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+        assert_int(setenv("JOURNAL_STREAM", stream, 1), 0);
+        return fd;
+}
+
+/* The value of an entry's field, up to the end of its line; NULL: it has none. */
+static const char *find_field(const char *entry, const char *name) {
+        _cleanup_free_ char *start = format("\n%s=", name);
+        const char *found = strstr(entry, start);
+
+        return found ? found + strlen(start) : NULL;
+}
+
+/* The catalog explains the entry, with no field that is missing. */
+static void assert_explained(const char *entry, const char *id) {
+        _cleanup_free_ char *head = format("\n-- %.32s\n", id), *text = NULL;
+        const char *begin = strstr(catalog, head), *end;
+        char *field, *rest;
+
+        if (!begin)
+                test_fail("the catalog does not explain: %s", entry);
+        begin += strlen(head);
+        end = strstr(begin, "\n-- ");
+        text = strndup(begin, end ? (size_t)(end - begin) : strlen(begin));
+        for (field = strchr(text, '@'); field; field = strchr(rest + 1, '@')) {
+                rest = strchr(++field, '@');
+                assert_true(rest);
+                *rest = '\0';
+                if (!find_field(entry, field))
+                        test_fail("the catalog needs the field %s of: %s", field, entry);
+        }
+}
+
+static void append(char *to, size_t size, const char *text) {
+        assert_true(strlen(to) + strlen(text) < size);
+        strcat(to, text);
+}
+
+static void receive(int journal) {
+        char entry[4096] = "\n";
+        ssize_t n;
+
+        while ((n = recv(journal, entry + 1, sizeof(entry) - 2, 0)) >= 0) {
+                _cleanup_free_ char *line = NULL;
+                const char *id, *message, *name;
+
+                entry[n + 1] = '\0';
+                id = find_field(entry, "MESSAGE_ID");
+                message = find_field(entry, "MESSAGE");
+                name = find_field(entry, "SYSLOG_IDENTIFIER");
+                assert_true(message && name);
+                line = format("%.*s: %.*s\n", (int)strcspn(name, "\n"), name,
+                        (int)strcspn(message, "\n"), message);
+                append(said, sizeof(said), line);
+                append(sent, sizeof(sent), entry);
+                append(sent, sizeof(sent), "\n");
+                if (id)
+                        assert_explained(entry, id);
+        }
+        assert_int(errno, EAGAIN);
+}
+
+/* Nobody may have to wait: the socket holds only a few messages. */
+static void wait_end(pid_t pid, int journal) {
+        _cleanup_close_ int pidfd = process_open(pid);
+        struct pollfd fds[] = {{journal, POLLIN, 0}, {pidfd, POLLIN, 0}};
+
+        assert_true(pidfd >= 0);
+        do {
+                assert_true(poll(fds, 2, -1) > 0);
+                receive(journal);
+        } while (!fds[1].revents);
+        receive(journal);
+}
+
 /* Runs a helper with at most one option and returns its exit status. */
 static int run(const char *name, const char *option) {
         const char *path = helper_path(name);
         _cleanup_close_ int out = memfd_create("out", MFD_CLOEXEC),
-                            err = memfd_create("err", MFD_CLOEXEC);
+                            err = memfd_create("err", MFD_CLOEXEC), journal = listen_journal(err);
+        char past[4096];
         struct stat st;
         ssize_t n;
         int status;
@@ -55,10 +155,12 @@ static int run(const char *name, const char *option) {
                 execl(path, path, option, NULL);
                 _exit(127);
         }
+        said[0] = sent[0] = '\0';
+        wait_end(pid, journal);
         assert_int(waitpid(pid, &status, 0), pid);
-        n = pread(err, said, sizeof(said) - 1, 0);
-        assert_true(n >= 0);
-        said[n] = '\0';
+        n = pread(err, past, sizeof(past) - 1, 0);
+        if (n != 0)
+                test_fail("%s: past the journal: %.*s", name, (int)n, past);
         assert_int(fstat(out, &st), 0);
         assert_int_in("standard output: ", st.st_size, 0);
         if (!WIFEXITED(status))
@@ -71,6 +173,21 @@ static int run(const char *name, const char *option) {
                 if (!strstr(said, text))                               \
                         test_fail("\"%s\" is not in: %s", text, said); \
         } while (0)
+
+/* An event with this ID was sent, by a message that has these words, and with this line among its
+ * fields (NULL: none in particular). */
+static void assert_event(const char *id, const char *words, const char *line) {
+        _cleanup_free_ char *wanted = format("\n%s\n", line ?: ""),
+                            *with_id = format("\nMESSAGE_ID=%s\n", id);
+
+        for (const char *entry = sent, *end; (end = strstr(entry, "\n\n")); entry = end + 2) {
+                _cleanup_free_ char *text = strndup(entry, (size_t)(end + 1 - entry));
+
+                if (strstr(text, with_id) && strstr(text, words) && (!line || strstr(text, wanted)))
+                        return;
+        }
+        test_fail("no event %s, \"%s\", %s is in: %s", id, words, line ?: "", sent);
+}
 
 static void assert_record(const char *path, const char *expected) {
         _cleanup_free_ char *text = file_read(path);
@@ -108,6 +225,7 @@ static void test_check_no_gpu(void) {
         assert_str(said, "vfio-claim: udev knows no Intel graphics card on this machine.\n");
         assert_int(run("vfio-claim", NULL), 1);
         assert_str(said, "vfio-claim: udev knows no Intel graphics card on this machine.\n");
+        assert_event(MESSAGE_NO_CARD, "knows no Intel graphics card", NULL);
 }
 
 static void test_check_no_group(void) {
@@ -118,6 +236,7 @@ static void test_check_no_group(void) {
         assert_said("no IOMMU group");
         assert_said("VT-d");
         assert_said("intel_iommu=on");
+        assert_event(MESSAGE_NO_IOMMU, "VT-d", JOURNAL_DEVICE "=" GPU);
 }
 
 static void test_check_blocked(void) {
@@ -136,6 +255,7 @@ static void test_check_blocked(void) {
         assert_said("IOMMU group 1 ");
         assert_said("0000:00:1f.6");
         assert_said("driver e1000e");
+        assert_event(MESSAGE_GROUP_SHARED, "0000:00:1f.6", JOURNAL_DEVICE "=" GPU);
 }
 
 /* The GPU's audio controller in the GPU's group is no obstacle if it steps aside on the way. */
@@ -162,6 +282,7 @@ static void test_check_no_vfio(void) {
         file_write("/run/modprobe.d/test.conf", "");
         assert_int(run("vfio-claim", "--check"), 1);
         assert_said("no vfio-pci driver");
+        assert_event(MESSAGE_NO_VFIO_PCI, "no vfio-pci driver", JOURNAL_DEVICE "=" GPU);
 }
 
 static void test_check_changes_nothing(void) {
@@ -193,6 +314,7 @@ static void test_claim_fails(void) {
         file_write(unbind, "");
         assert_int(run("vfio-claim", NULL), 1);
         assert_said("Cannot take the graphics card from i915: Input/output error");
+        assert_event(MESSAGE_DRIVER_STAYS, "Cannot take", JOURNAL_DRIVER "=i915");
         assert_record(RECORD(RECORD_GPU), GPU " i915 i915\n");
 }
 
@@ -239,6 +361,8 @@ static void test_restore_done_already(void) {
         file_write(RECORD(RECORD_GPU), GPU " i915 i915\n");
         assert_int(run("i915-restore", NULL), 0);
         assert_said("The graphics card is back (i915, card1).");
+        assert_event(MESSAGE_CARD_BACK, "is back", JOURNAL_DRIVER "=i915");
+        assert_event(MESSAGE_CARD_BACK, "is back", JOURNAL_DEVICE "=" GPU);
         assert_record(RECORD(RECORD_GPU), NULL);
 }
 
@@ -268,6 +392,7 @@ static void test_restore_fails(void) {
         file_write(RECORD(RECORD_GPU), GPU " i915 i915\n");
         assert_int(run("i915-restore", NULL), 1);
         assert_said("Cannot take the graphics card from vfio-pci");
+        assert_event(MESSAGE_VFIO_PCI_STAYS, "from vfio-pci", JOURNAL_DEVICE "=" GPU);
         assert_record(RECORD(RECORD_GPU), GPU " i915 i915\n");
 }
 
@@ -277,6 +402,7 @@ static void test_restore_device_gone(void) {
         assert_int(run("i915-restore", NULL), 1);
         assert_said("Trying again after finding the device anew.");
         assert_said("The graphics card is not back");
+        assert_event(MESSAGE_CARD_LOST, "is not back", JOURNAL_DRIVER "=i915");
         assert_record(RECORD(RECORD_GPU), GPU " i915 i915\n");
 }
 
@@ -307,6 +433,7 @@ static void test_audio_fails(void) {
         file_write(unbind, "");
         assert_int(run("audio-unbind", NULL), 1);
         assert_said("Cannot take audio controller " AUDIO " from its driver");
+        assert_event(MESSAGE_AUDIO_STAYS, AUDIO, JOURNAL_DEVICE "=" GPU);
         assert_record(RECORD(RECORD_AUDIO), AUDIO " snd_hda_intel snd_hda_intel\n");
 
         /* and back: it is bound still */
@@ -333,6 +460,7 @@ static void test_audio_restore_fails(void) {
         assert_int(run("audio-unbind", "--restore"), 1);
         assert_said("rubbish");
         assert_said("Cannot give audio controller 0000:00:1b.0 back to snd_hda_intel");
+        assert_event(MESSAGE_AUDIO_NOT_BACK, "0000:00:1b.0", JOURNAL_DRIVER "=snd_hda_intel");
         assert_said("Giving audio controller " AUDIO " back to snd_hda_intel");
         assert_true(access(RECORD(RECORD_AUDIO), F_OK) == 0);
 }
@@ -366,6 +494,7 @@ static void test_vtcon_unbind(void) {
         mock_vtcon("vtcon0", "(M) dummy device\n", "1\n");
         assert_int(run("vtcon-unbind", "--restore"), 1);
         assert_said("Cannot give the text consoles back to vtcon1");
+        assert_event(MESSAGE_CONSOLE_NOT_BACK, "vtcon1", NULL);
         assert_record(RECORD(RECORD_VTCON), "vtcon1\n");
         mock_vtcon("vtcon1", "(M) frame buffer device\n", "1\n");
         assert_int(run("vtcon-unbind", "--restore"), 0);
@@ -378,6 +507,7 @@ static void test_vtcon_restore_gone(void) {
         file_write(RECORD(RECORD_VTCON), "vtcon1\n");
         assert_int(run("vtcon-unbind", "--restore"), 1);
         assert_said("There is no framebuffer console: text consoles have no screen.");
+        assert_event(MESSAGE_CONSOLE_NOT_BACK, "no screen", NULL);
 }
 
 /* with a service manager */
@@ -429,8 +559,22 @@ static void test_holders_restore(void) {
         assert_said("Cannot undo \"rubbish\"");
         assert_said("Cannot undo \"sound ../../etc\"");
         assert_said("player.service of user 4294967294 is not started again");
+        assert_event(MESSAGE_SERVICE_RESUMED, "Starting media.service",
+                JOURNAL_HOLDER_UNIT "=media.service");
+        assert_event(MESSAGE_SERVICE_RESUMED, "Starting player.service of user 4294967294",
+                JOURNAL_HOLDER_UNIT "=player.service");
+        assert_event(MESSAGE_SERVICE_NOT_RESUMED, "is not started again",
+                JOURNAL_HOLDER_UNIT "=player.service");
         assert_calls("StartUnit media.service replace\nStartUnit other.service replace\n");
         assert_record(RECORD(RECORD_HOLDERS), NULL);
+
+        file_write(RECORD(RECORD_HOLDERS), "service media.service\n");
+        listen_manager(
+                &(FakeManager){.system_state = "running", .start_error = SD_BUS_ERROR_FAILED});
+        assert_int(run("holders-clear", "--restore"), 1);
+        assert_event(MESSAGE_SERVICE_NOT_RESUMED, "media.service is not started again: This is the",
+                JOURNAL_HOLDER_UNIT "=media.service");
+        assert_calls("StartUnit media.service replace\n");
 
         /* the machine goes down */
         file_write(RECORD(RECORD_HOLDERS), "service media.service\n");
@@ -450,6 +594,14 @@ static void test_watch(void) {
         setenv(SETTING_UNUSED, "1", 1);
         assert_int(run("guest-watch", NULL), 0);
         assert_said("No guest has used the graphics card for 1 s");
+        assert_event(MESSAGE_CARD_UNUSED, "for 1 s", JOURNAL_DEVICE "=" GPU);
+        assert_str(find_field(sent, JOURNAL_DOMAIN), NULL);
+
+        /* a lease's */
+        setenv(JOURNAL_DOMAIN, "win 10", 1);
+        assert_int(run("guest-watch", NULL), 0);
+        assert_event(MESSAGE_CARD_UNUSED, "for 1 s", JOURNAL_DOMAIN "=win 10");
+        unsetenv(JOURNAL_DOMAIN);
         unsetenv(SETTING_UNUSED);
 }
 
@@ -480,6 +632,7 @@ static void test_seat_refused(void) {
         listen_manager(&(FakeManager){.terminate_error = SD_BUS_ERROR_ACCESS_DENIED});
         assert_int(run("seat-clear", NULL), 1);
         assert_said("Cannot end session 2 of user root (x11, started by lightdm)");
+        assert_event(MESSAGE_SESSION_STAYS, "session 2", NULL);
         assert_calls("TerminateSession 2\n");
 }
 
@@ -500,6 +653,7 @@ static void test_desktop_by_default(void) {
                 &(FakeManager){.system_state = "running", .default_target = "graphical.target"}, 0,
                 RESET "StartUnit graphical.target replace\n");
         assert_said("The desktop comes back (graphical.target).");
+        assert_event(MESSAGE_DESKTOP_BACK, "graphical.target", NULL);
 
         /* also while the machine boots, and where systemd does not say */
         assert_returns(
@@ -515,6 +669,7 @@ static void test_desktop_by_record(void) {
         mock_clear();
         assert_returns(&m, 0, "");
         assert_said("No desktop was running");
+        assert_event(MESSAGE_DESKTOP_STAYS_AWAY, "No desktop was running", NULL);
 
         file_write(RECORD(RECORD_DESKTOP), "display-manager.service\n");
         assert_returns(&m, 0, RESET "StartUnit display-manager.service replace\n");
@@ -536,6 +691,7 @@ static void test_desktop_stays_away(void) {
                                .job_state = "waiting"},
                 0, "");
         assert_said("The desktop stays away: gpu-guest-desktop.service is to start.");
+        assert_event(MESSAGE_DESKTOP_STAYS_AWAY, "gpu-guest-desktop.service", NULL);
         assert_record(RECORD(RECORD_DESKTOP), "display-manager.service\n");
 
         /* our own start, which has failed */
@@ -555,6 +711,7 @@ static void test_desktop_fails(void) {
                                .start_error = SD_BUS_ERROR_FAILED},
                 1, RESET "StartUnit graphical.target replace\n");
         assert_said("Cannot start graphical.target again: This is the reason.");
+        assert_event(MESSAGE_DESKTOP_FAILS, "graphical.target", NULL);
         assert_record(RECORD(RECORD_DESKTOP), "display-manager.service\n");
 
         assert_int(run("desktop-return", NULL), 1);
@@ -600,9 +757,12 @@ static void test_desktop_remember(void) {
 
 int main(int argc, char *argv[]) {
         static const char *const unwanted[] = {
-                "JOURNAL_STREAM", "NOTIFY_SOCKET", "SERVICE_RESULT", "GPU_GUEST_DEBUG"};
+                "NOTIFY_SOCKET", "SERVICE_RESULT", "GPU_GUEST_DEBUG", JOURNAL_DOMAIN};
 
-        helpers = argv + 1;
+        assert_true(argc > 2);
+        catalog = file_read(argv[1]);
+        assert_true(catalog);
+        helpers = argv + 2;
         for (size_t i = 0; i < sizeof(unwanted) / sizeof(unwanted[0]); i++)
                 assert_int(unsetenv(unwanted[i]), 0);
         assert_int(setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=" BUS, 1), 0);

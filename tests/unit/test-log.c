@@ -17,7 +17,9 @@
 #include "private-run.h"
 #include "test.h"
 
-static int saved_stderr = -1, log_fd = -1, notify_fd = -1;
+#define ID "00112233445566778899aabbccddeeff"
+
+static int saved_stderr = -1, log_fd = -1, notify_fd = -1, journal_fd = -1;
 
 /* For the time of a message standard error is a file of ours. */
 static void begin(void) {
@@ -99,7 +101,7 @@ static void test_errno(void) {
         logged(r = log_info_errno(EBUSY, "Cannot: %m"));
         assert_int(r, -EBUSY);
         assert_stderr("test-log: Cannot: Device or resource busy\n");
-        logged(r = log_full(LOG_ERR, 0, "no errno"));
+        logged(r = log_full(LOG_ERR, EVENT(), 0, "no errno"));
         assert_int(r, 0);
         logged(r = log_oom());
         assert_int(r, -ENOMEM);
@@ -159,45 +161,141 @@ static void test_other_stream(void) {
         }
 }
 
-/* The journal's protocol: one field per line, here none has a newline in it. */
-static void test_journal(void) {
-        _cleanup_free_ char *stream = NULL, *plain = NULL, *full = NULL, *none = NULL;
-        _cleanup_free_ char *unit = NULL, *field = NULL;
-        _cleanup_close_ int fd = -1;
+static void connect_journal(void) {
+        _cleanup_free_ char *stream = NULL;
         struct stat st;
 
-        directory_make("/run/systemd/journal");
-        fd = bind_socket("/run/systemd/journal/socket");
         assert_int(fstat(log_fd, &st), 0);
         stream = format("%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
         assert_int(setenv("JOURNAL_STREAM", stream, 1), 0);
+}
 
+/* The journal's protocol: one field per line, here none has a newline in it. These are the fields
+ * of the next entry that are ours, and the value of each. */
+static void assert_entry(const char *expected) {
+        static const char *const ours[] = {
+                "MESSAGE=", "MESSAGE_ID=", "PRIORITY=", "OBJECT_", "GPU_GUEST_"};
+        _cleanup_free_ char *entry = receive(journal_fd), *text = format("%s", "");
+
+        for (char *line = strtok(entry, "\n"); line; line = strtok(NULL, "\n"))
+                for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+                        if (strncmp(line, ours[i], strlen(ours[i])) == 0) {
+                                _cleanup_free_ char *before = text;
+
+                                text = format("%s%s\n", before, line);
+                        }
+        assert_str(text, expected);
+}
+
+static void assert_no_entry(void) {
+        _cleanup_free_ char *entry = receive(journal_fd);
+
+        assert_str(entry, NULL);
+}
+
+static void test_journal(void) {
+        _cleanup_free_ char *plain = NULL, *unit = NULL, *field = NULL;
+
+        connect_journal();
         logged(log_warning("to the journal"));
         assert_stderr("");
-        plain = receive(fd);
+        plain = receive(journal_fd);
         assert_true(plain);
         assert_true(strstr(plain, "MESSAGE=to the journal\n"));
         assert_true(strstr(plain, "PRIORITY=4\n"));
         assert_true(strstr(plain, "SYSLOG_IDENTIFIER=test-log\n"));
-        assert_true(!strstr(plain, JOURNAL_DEVICE) && !strstr(plain, JOURNAL_DOMAIN));
+        assert_true(!strstr(plain, "GPU_GUEST_") && !strstr(plain, "MESSAGE_ID"));
         if (sd_pid_get_unit(0, &unit) >= 0)
                 field = format("\nOBJECT_SYSTEMD_UNIT=%s\n", unit);
         assert_true(field ? !!strstr(plain, field) : !strstr(plain, "OBJECT_SYSTEMD_UNIT"));
 
-        log_set_device("0000:00:02.0");
-        log_set_domain("win11");
-        logged(log_info("with fields"));
-        full = receive(fd);
-        assert_true(full);
-        assert_true(strstr(full, "MESSAGE=with fields\n"));
-        assert_true(strstr(full, "PRIORITY=6\n"));
-        assert_true(strstr(full, JOURNAL_DEVICE "=0000:00:02.0\n"));
-        assert_true(strstr(full, JOURNAL_DOMAIN "=win11\n"));
-
         /* debug is for who asks for it, in the journal as well */
         logged(log_debug("details"));
-        none = receive(fd);
-        assert_str(none, NULL);
+        assert_no_entry();
+}
+
+/* In a unit whose name is known, for that of the test depends on who runs it. */
+static void test_fields(void) {
+        char address[] = "0000:00:02.0", name[] = "win11", unit[] = "gpu-guest@win11.service";
+
+        connect_journal();
+        log_set_unit(unit);
+        log_set_device(address);
+        log_set_domain(name);
+        address[0] = name[0] = unit[0] = '?'; /* they are copied */
+        logged(log_info("with fields"));
+        assert_stderr("");
+        assert_entry("MESSAGE=with fields\nPRIORITY=6\n"
+                     "OBJECT_SYSTEMD_UNIT=gpu-guest@win11.service\n"
+                     "GPU_GUEST_DEVICE=0000:00:02.0\nGPU_GUEST_DOMAIN=win11\n");
+        log_set_device(NULL);
+        log_set_domain(NULL);
+        logged(log_info("without"));
+        assert_entry("MESSAGE=without\nPRIORITY=6\nOBJECT_SYSTEMD_UNIT=gpu-guest@win11.service\n");
+        log_set_unit(NULL);
+}
+
+static void test_event(void) {
+        int r;
+
+        connect_journal();
+        log_set_unit("x.service");
+        logged(r = log_error_event(EVENT(ID, "i915", 4711, "media.service"), -EBUSY, "In use: %m"));
+        assert_int(r, -EBUSY);
+        assert_entry("MESSAGE=In use: Device or resource busy\nPRIORITY=3\n"
+                     "OBJECT_SYSTEMD_UNIT=x.service\nMESSAGE_ID=" ID "\nGPU_GUEST_DRIVER=i915\n"
+                     "GPU_GUEST_HOLDER_PID=4711\nGPU_GUEST_HOLDER_UNIT=media.service\n");
+        assert_status("STATUS=In use: Device or resource busy");
+
+#define REST "OBJECT_SYSTEMD_UNIT=x.service\nMESSAGE_ID=" ID "\n"
+        logged(r = log_warning_event(EVENT(ID, .driver = "xe"), 0, "warning"));
+        assert_int(r, 0);
+        assert_entry("MESSAGE=warning\nPRIORITY=4\n" REST "GPU_GUEST_DRIVER=xe\n");
+        logged(log_notice_event(EVENT(ID, .holder_pid = 1), "notice"));
+        assert_entry("MESSAGE=notice\nPRIORITY=5\n" REST "GPU_GUEST_HOLDER_PID=1\n");
+        logged(log_info_event(EVENT(ID, .holder_unit = "a"), "info"));
+        assert_entry("MESSAGE=info\nPRIORITY=6\n" REST "GPU_GUEST_HOLDER_UNIT=a\n");
+        assert_status(NULL);
+        logged(log_progress_event(EVENT(ID), "Waiting for %s.", "you"));
+        assert_entry("MESSAGE=Waiting for you.\nPRIORITY=6\n" REST);
+        assert_status("STATUS=Waiting for you.");
+        log_set_unit(NULL);
+}
+
+/* On a plain standard error an event reads like anything else, and stays out of the journal unless
+ * it is about another unit's doing. */
+static void test_event_elsewhere(void) {
+        int r;
+
+        assert_int(unsetenv("JOURNAL_STREAM"), 0);
+        logged(r = log_error_event(EVENT(ID, .holder_pid = 1), EBUSY, "In use: %m"));
+        assert_int(r, -EBUSY);
+        assert_stderr("test-log: In use: Device or resource busy\n");
+        assert_no_entry();
+
+        log_set_unit("gpu-guest@win11.service");
+        log_set_domain("win11");
+        logged(r = log_error_event(EVENT(ID), ENODEV, "Cannot: %m"));
+        assert_int(r, -ENODEV);
+        assert_stderr("test-log: Cannot: No such device\n");
+        assert_entry("MESSAGE=Cannot: No such device\nPRIORITY=3\n"
+                     "OBJECT_SYSTEMD_UNIT=gpu-guest@win11.service\nMESSAGE_ID=" ID "\n"
+                     "GPU_GUEST_DOMAIN=win11\n");
+        logged(log_error("of no interest"));
+        assert_stderr("test-log: of no interest\n");
+        assert_no_entry();
+}
+
+/* Nobody listens: what was for the journal is not lost. */
+static void test_no_journal(void) {
+        assert_int(unlink("/run/systemd/journal/socket"), 0);
+        assert_int(symlink("/run/notify/no-directory", "/run/systemd/journal/socket"), 0);
+        connect_journal();
+        logged(log_info_event(EVENT(ID), "nobody listens"));
+        assert_stderr("test-log: nobody listens\n");
+        assert_int(unsetenv("JOURNAL_STREAM"), 0);
+        logged(log_info_event(EVENT(ID), "nobody listens"));
+        assert_stderr("test-log: nobody listens\n");
 }
 
 int main(void) {
@@ -209,6 +307,8 @@ int main(void) {
         saved_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
         log_fd = memfd_create("log", MFD_CLOEXEC);
         notify_fd = bind_socket("/run/notify");
+        directory_make("/run/systemd/journal");
+        journal_fd = bind_socket("/run/systemd/journal/socket");
 
         test_stderr();
         test_errno();
@@ -217,5 +317,9 @@ int main(void) {
         test_service_result();
         test_other_stream();
         test_journal();
+        test_fields();
+        test_event();
+        test_event_elsewhere();
+        test_no_journal();
         return 0;
 }
