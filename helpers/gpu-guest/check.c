@@ -24,7 +24,7 @@
 #define WIDTH_MAX 100
 #define WIDTH_DEFAULT 80
 
-static char *format_text(const char *format, va_list ap) {
+static char *__attribute__((format(printf, 1, 0))) format_text(const char *format, va_list ap) {
         _cleanup_free_ char *raw = NULL;
 
         if (vasprintf(&raw, format, ap) < 0) {
