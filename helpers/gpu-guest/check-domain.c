@@ -147,11 +147,12 @@ static bool check_lease(Definition *d, int xml) {
         else {
                 check_add(c, "gpu", "Its devices", ANSWER_NO,
                         "The graphics card is not among them, so it stays with the host.");
-                check_advise(c,
-                        "virt-xml %s --add-device "
-                        "--hostdev %s,address.type=pci,address.domain=0,address.bus=0,"
-                        "address.slot=%d,address.function=0",
-                        d->name, c->gpu, GUEST_SLOT);
+                if (c->gpu)
+                        check_advise(c,
+                                "virt-xml %s --add-device "
+                                "--hostdev %s,address.type=pci,address.domain=0,address.bus=0,"
+                                "address.slot=%d,address.function=0",
+                                d->name, c->gpu, GUEST_SLOT);
         }
         return has_gpu;
 }
