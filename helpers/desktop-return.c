@@ -104,7 +104,7 @@ static int bring_back(sd_bus *bus) {
                 return 0;
         }
 
-        r = seat_wait_graphical(SEAT_NAME, SCREEN_TIMEOUT_MS);
+        r = seat_wait_graphical(bus, SEAT_NAME, SCREEN_TIMEOUT_MS);
         if (r == -ETIMEDOUT)
                 return log_error_event(EVENT(MESSAGE_NO_SCREEN), r,
                         "The desktop is not started, because there is no screen that it could use. "

@@ -115,21 +115,44 @@ int session_wait_none(const char *seat, int timeout_ms) {
         }
 }
 
-int seat_wait_graphical(const char *seat, int timeout_ms) {
-        _cleanup_(sd_login_monitor_unrefp) sd_login_monitor *monitor = NULL;
+static int ignore_message(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        return 0;
+}
+
+static int can_graphical(sd_bus *bus, const char *path) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        int can = 0, r = sd_bus_get_property_trivial(bus, LOGIND_SERVICE, path, LOGIND_SEAT,
+                             "CanGraphical", &error, 'b', &can);
+
+        if (r < 0 && sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_OBJECT))
+                return -ENXIO;
+        return r < 0 ? r : can;
+}
+
+/* Asks logind itself: in the file that sd_seat_can_graphical(3) reads, a seat that has lost its
+ * screen goes on having one (device_detach() in src/login/logind-device.c does not write it). */
+int seat_wait_graphical(sd_bus *bus, const char *seat, int timeout_ms) {
         uint64_t deadline = clock_deadline(timeout_ms);
+        _cleanup_free_ char *path = NULL;
         int r;
 
-        r = sd_login_monitor_new("seat", &monitor);
-        if (r < 0)
-                return r;
+        r = sd_bus_path_encode(LOGIND_SEATS, seat, &path);
+        if (r >= 0)
+                r = sd_bus_match_signal(bus, NULL, LOGIND_SERVICE, path,
+                        "org.freedesktop.DBus.Properties", "PropertiesChanged", ignore_message,
+                        NULL);
+        while (r >= 0) {
+                int left = clock_remaining(deadline);
 
-        for (;;) {
-                r = sd_seat_can_graphical(seat);
+                r = can_graphical(bus, path);
                 if (r != 0)
                         return r < 0 ? r : 0;
-                r = wait_event(monitor, deadline);
-                if (r < 0)
-                        return r;
+                r = sd_bus_process(bus, NULL);
+                if (r != 0)
+                        continue; /* something has happened: look again */
+                if (left == 0)
+                        return -ETIMEDOUT;
+                r = sd_bus_wait(bus, (uint64_t)left * 1000);
         }
+        return r;
 }

@@ -24,6 +24,6 @@ int session_terminate(sd_bus *bus, const char *id);
  * -ETIMEDOUT, or another negative errno. */
 int session_wait_none(const char *seat, int timeout_ms);
 
-/* Waits until the seat has a screen (CanGraphical, sd_seat_can_graphical(3)), at most timeout_ms.
+/* Waits until the seat has a screen (CanGraphical, org.freedesktop.login1(5)), at most timeout_ms.
  * Returns 0, -ETIMEDOUT, or another negative errno, -ENXIO where logind knows no such seat. */
-int seat_wait_graphical(const char *seat, int timeout_ms);
+int seat_wait_graphical(sd_bus *bus, const char *seat, int timeout_ms);

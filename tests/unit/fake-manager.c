@@ -17,6 +17,7 @@
 
 #define UNIT_PATH SYSTEMD_PATH "/unit/display_2dmanager_2eservice"
 #define JOB_PATH SYSTEMD_PATH "/job/1"
+#define SEAT_PATH LOGIND_SEATS "/" SEAT_NAME
 
 static pid_t child = -1;
 static int calls_fd = -1; /* a memfd that both processes write and read */
@@ -112,6 +113,27 @@ static int terminate_session(sd_bus_message *m, void *userdata, sd_bus_error *er
         return one_string(m, "TerminateSession", ((FakeManager *)userdata)->terminate_error, error);
 }
 
+static int get_can_graphical(sd_bus *bus, const char *path, const char *interface,
+        const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        FakeManager *m = userdata;
+        const char *screen = m->screen ?: "";
+        int r;
+
+        if (strcmp(screen, "no seat") == 0)
+                return fail(error, SD_BUS_ERROR_UNKNOWN_OBJECT);
+        r = sd_bus_message_append(reply, "b", *screen == '\0');
+        if (strcmp(screen, "later") == 0) {
+                m->screen = NULL;
+                r = sd_bus_emit_signal(bus, path, "org.freedesktop.DBus.Properties",
+                        "PropertiesChanged", "sa{sv}as", interface, 0, 1, property);
+        }
+        return r;
+}
+
+static int add_match(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return sd_bus_reply_method_return(m, NULL);
+}
+
 static int hello(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return sd_bus_reply_method_return(m, "s", ":1.1");
 }
@@ -147,8 +169,15 @@ static const sd_bus_vtable logind_vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
+static const sd_bus_vtable seat_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("CanGraphical", "b", get_can_graphical, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
 static const sd_bus_vtable bus_vtable[] = {
         SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("AddMatch", "s", "", add_match, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Hello", "", "s", hello, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
@@ -167,6 +196,7 @@ static void serve(int fd, FakeManager *m) {
                 {UNIT_PATH, SYSTEMD_UNIT, unit_vtable},
                 {JOB_PATH, SYSTEMD_JOB, job_vtable},
                 {LOGIND_PATH, LOGIND_MANAGER, logind_vtable},
+                {SEAT_PATH, LOGIND_SEAT, seat_vtable},
                 {"/org/freedesktop/DBus", "org.freedesktop.DBus", bus_vtable},
         };
         _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;

@@ -19,6 +19,8 @@ typedef struct FakeManager {
         const char *start_error; /* NULL: StartUnit() succeeds */
         const char *reset_error;
         const char *terminate_error;
+        const char
+                *screen; /* of the seat: NULL: there; "no"; "later": when asked again; "no seat" */
 } FakeManager;
 
 /* Starts it and connects to it. */

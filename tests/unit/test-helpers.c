@@ -702,6 +702,22 @@ static void test_desktop_stays_away(void) {
                 0, RESET "StartUnit graphical.target replace\n");
 }
 
+/* What logind once wrote down does not count. */
+static void test_desktop_without_screen(void) {
+        FakeManager m = {.default_target = "graphical.target", .screen = "no"};
+
+        mock_clear();
+        file_write("/run/systemd/seats/" SEAT_NAME, "IS_SEAT0=1\nCAN_GRAPHICAL=1\n");
+        file_write(RECORD(RECORD_DESKTOP), "display-manager.service\n");
+        assert_returns(&m, 1, "");
+        assert_said("The desktop is not started, because there is no screen");
+        assert_event(MESSAGE_NO_SCREEN, "there is no screen", NULL);
+        assert_record(RECORD(RECORD_DESKTOP), "display-manager.service\n");
+
+        m.screen = "later";
+        assert_returns(&m, 0, RESET "StartUnit graphical.target replace\n");
+}
+
 static void test_desktop_fails(void) {
         mock_clear();
         file_write(RECORD(RECORD_DESKTOP), "display-manager.service\n");
@@ -804,6 +820,7 @@ int main(int argc, char *argv[]) {
         test_desktop_by_default();
         test_desktop_by_record();
         test_desktop_stays_away();
+        test_desktop_without_screen();
         test_desktop_fails();
         test_desktop_resumes();
         test_desktop_remember();

@@ -149,6 +149,23 @@ static void test_wait(void) {
         assert_list(NULL);
 }
 
+static void assert_seat(const char *screen, int timeout_ms, int result) {
+        sd_bus *bus = fake_manager_connect(&(FakeManager){.screen = screen});
+
+        assert_int_in(screen ?: "", seat_wait_graphical(bus, SEAT_NAME, timeout_ms), result);
+        free(fake_manager_finish(bus));
+}
+
+static void test_seat(void) {
+        private_run_clear();
+        seat("1"); /* where logind may have written what is not so any more */
+        assert_seat(NULL, 0, 0);
+        assert_seat("no", 0, -ETIMEDOUT);
+        assert_seat("no", 50, -ETIMEDOUT);
+        assert_seat("later", 60000, 0);
+        assert_seat("no seat", 60000, -ENXIO);
+}
+
 int main(void) {
         private_run_enter();
         test_no_seat();
@@ -157,5 +174,6 @@ int main(void) {
         test_terminate();
         test_wait_timeout();
         test_wait();
+        test_seat();
         return 0;
 }
