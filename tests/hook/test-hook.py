@@ -155,6 +155,18 @@ class Hook(Directory):
         self.assertEqual(result.returncode, 0)
         self.assert_silent(result)
 
+    def test_other_version(self):
+        """What package managers leave in the directory runs as well, and must do nothing."""
+        for ending in "dpkg-dist", "dpkg-new", "dpkg-old", "rpmnew", "rpmsave", "pacnew", "pacsave":
+            other = self.hook.rename(self.dir / f"gpu-guest.{ending}")
+            for operation in "prepare", "release":
+                with self.subTest(ending=ending, operation=operation):
+                    self.hook = other
+                    result = self.run_hook("win10", operation, "begin", "-")
+                    self.assertEqual(self.calls(), [])
+                    self.assertEqual(result.returncode, 0)
+                    self.assert_silent(result)
+
     def test_prepare_other_domain(self):
         self.behave("gpu-guest-lease", "")
         result = self.run_hook("other", "prepare", "begin", "-")
