@@ -8,8 +8,8 @@
 
 #define OPTIONS_MAX 8
 
-int options_parse_argument(int argc, char *argv[], const char *help, const Option *options,
-        const char **ret_argument) {
+int options_parse_some(
+        int argc, char *argv[], const char *help, const Option *options, char ***ret_arguments) {
         struct option table[OPTIONS_MAX + 3] = {
                 {"help", no_argument, NULL, 'h'},
                 {"version", no_argument, NULL, 'v'},
@@ -35,21 +35,35 @@ int options_parse_argument(int argc, char *argv[], const char *help, const Optio
                 }
         }
 
-        if (ret_argument && optind < argc) {
-                *ret_argument = argv[optind++];
-        } else if (ret_argument) {
+        *ret_arguments = argv + optind;
+        return 1;
+}
+
+static int too_many(const char *argument, const char *more) {
+        fprintf(stderr, "%s: takes no %sarguments, but was given \"%s\".\n",
+                program_invocation_short_name, more, argument);
+        return -EINVAL;
+}
+
+int options_parse(int argc, char *argv[], const char *help, const Option *options) {
+        char **arguments;
+        int r = options_parse_some(argc, argv, help, options, &arguments);
+
+        return r > 0 && arguments[0] ? too_many(arguments[0], "") : r;
+}
+
+int options_parse_argument(int argc, char *argv[], const char *help, const Option *options,
+        const char **ret_argument) {
+        char **arguments;
+        int r = options_parse_some(argc, argv, help, options, &arguments);
+
+        if (r <= 0)
+                return r;
+        if (!arguments[0]) {
                 fprintf(stderr, "%s: needs an argument, see --help.\n",
                         program_invocation_short_name);
                 return -EINVAL;
         }
-        if (optind < argc) {
-                fprintf(stderr, "%s: takes no %sarguments, but was given \"%s\".\n",
-                        program_invocation_short_name, ret_argument ? "more " : "", argv[optind]);
-                return -EINVAL;
-        }
-        return 1;
-}
-
-int options_parse(int argc, char *argv[], const char *help, const Option *options) {
-        return options_parse_argument(argc, argv, help, options, NULL);
+        *ret_argument = arguments[0];
+        return arguments[1] ? too_many(arguments[1], "more ") : 1;
 }

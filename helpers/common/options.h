@@ -18,5 +18,9 @@ int options_parse(int argc, char *argv[], const char *help, const Option *option
 int options_parse_argument(
         int argc, char *argv[], const char *help, const Option *options, const char **ret_argument);
 
+/* The same for one that looks at its arguments itself; *ret_arguments is the rest of argv. */
+int options_parse_some(
+        int argc, char *argv[], const char *help, const Option *options, char ***ret_arguments);
+
 /* What a helper's main() returns: 0 done or nothing to do, 1 failed, 2 usage. */
 #define EXIT_USAGE 2

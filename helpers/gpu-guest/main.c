@@ -5,7 +5,6 @@
  */
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,56 +53,27 @@ static const struct Verb *find_verb(const char *name) {
         return NULL;
 }
 
-/* Returns 1 to go on, 0 if the answer was given, -EINVAL after telling what is wrong. */
-static int parse_options(int argc, char *argv[], Request *ret) {
-        static const struct option table[] = {
-                {"help", no_argument, NULL, 'h'},
-                {"version", no_argument, NULL, 'v'},
-                {"json", no_argument, NULL, 'j'},
-                {"follow", no_argument, NULL, 'f'},
-                {},
-        };
-        int c;
-
-        while ((c = getopt_long(argc, argv, "h", table, NULL)) >= 0)
-                switch (c) {
-                case 'h':
-                        fputs(help, stdout);
-                        return 0;
-                case 'v':
-                        printf("%s %s\n", program_invocation_short_name, PROJECT_VERSION);
-                        return 0;
-                case 'j':
-                        ret->json = true;
-                        break;
-                case 'f':
-                        ret->follow = true;
-                        break;
-                default:
-                        return -EINVAL; /* getopt has said why */
-                }
-        return 1;
-}
-
 int main(int argc, char *argv[]) {
-        const struct Verb *verb;
         Request request = {};
-        int r = parse_options(argc, argv, &request);
+        const Option options[] = {{"json", &request.json}, {"follow", &request.follow}, {}};
+        const struct Verb *verb;
+        char **arguments;
+        int r = options_parse_some(argc, argv, help, options, &arguments);
 
         if (r <= 0)
                 return r < 0 ? EXIT_USAGE : 0;
-        if (optind == argc) {
+        if (!arguments[0]) {
                 fprintf(stderr, "%s: needs a command, see --help.\n",
                         program_invocation_short_name);
                 return EXIT_USAGE;
         }
-        verb = find_verb(argv[optind]);
+        verb = find_verb(*arguments);
         if (!verb)
-                return usage("there is no command", argv[optind]);
-        if (++optind < argc && verb->has_argument)
-                request.argument = argv[optind++];
-        if (optind < argc)
-                return usage("there is one argument too many,", argv[optind]);
+                return usage("there is no command", *arguments);
+        if (*++arguments && verb->has_argument)
+                request.argument = *arguments++;
+        if (*arguments)
+                return usage("there is one argument too many,", *arguments);
         if (request.json && !verb->has_json)
                 return usage("--json is not for", verb->name);
         if (request.follow && !verb->has_follow)
