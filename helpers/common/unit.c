@@ -58,24 +58,23 @@ int unit_is_same(sd_bus *bus, const char *unit, const char *other) {
         return r < 0 ? r : strcmp(path, other_path) == 0;
 }
 
-int unit_get_state(sd_bus *bus, const char *unit, char **ret) {
+static int get_string(
+        sd_bus *bus, const char *unit, const char *interface, const char *property, char **ret) {
         _cleanup_free_ char *path = NULL;
         int r = unit_get_path(bus, unit, &path);
 
         if (r < 0)
                 return r;
         return sd_bus_get_property_string(
-                bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT, "ActiveState", NULL, ret);
+                bus, SYSTEMD_SERVICE, path, interface, property, NULL, ret);
+}
+
+int unit_get_state(sd_bus *bus, const char *unit, char **ret) {
+        return get_string(bus, unit, SYSTEMD_UNIT, "ActiveState", ret);
 }
 
 int unit_get_text(sd_bus *bus, const char *unit, char **ret) {
-        _cleanup_free_ char *path = NULL;
-        int r = unit_get_path(bus, unit, &path);
-
-        if (r < 0)
-                return r;
-        return sd_bus_get_property_string(
-                bus, SYSTEMD_SERVICE, path, SYSTEMD_SERVICE_INTERFACE, "StatusText", NULL, ret);
+        return get_string(bus, unit, SYSTEMD_SERVICE_INTERFACE, "StatusText", ret);
 }
 
 int unit_is_known(sd_bus *bus, const char *unit, bool *ret_stale) {
@@ -94,9 +93,10 @@ int unit_is_known(sd_bus *bus, const char *unit, bool *ret_stale) {
         return strcmp(state, "loaded") == 0;
 }
 
-/* A reload changes the state (to "reloading" and back) without a new start. */
+/* A reload changes the state (to "reloading" and back) without a new start, one that has failed as
+ * well. */
 int unit_get_main(sd_bus *bus, const char *unit, pid_t *ret_pid, uint64_t *ret_since_us) {
-        _cleanup_free_ char *path = NULL;
+        _cleanup_free_ char *path = NULL, *reload = NULL;
         int r = unit_get_path(bus, unit, &path);
         uint32_t pid;
 
@@ -104,8 +104,12 @@ int unit_get_main(sd_bus *bus, const char *unit, pid_t *ret_pid, uint64_t *ret_s
                 r = sd_bus_get_property_trivial(bus, SYSTEMD_SERVICE, path,
                         SYSTEMD_SERVICE_INTERFACE, "MainPID", NULL, 'u', &pid);
         if (r >= 0)
+                r = get_string(bus, unit, SYSTEMD_SERVICE_INTERFACE, "ReloadResult", &reload);
+        if (r >= 0)
                 r = sd_bus_get_property_trivial(bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT,
-                        "StateChangeTimestamp", NULL, 't', ret_since_us);
+                        strcmp(reload, "success") == 0 ? "StateChangeTimestamp"
+                                                       : "ActiveEnterTimestamp",
+                        NULL, 't', ret_since_us);
         if (r < 0)
                 return r;
         *ret_pid = (pid_t)pid;

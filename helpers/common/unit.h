@@ -30,8 +30,8 @@ int unit_get_text(sd_bus *bus, const char *unit, char **ret);
  * file has changed since. */
 int unit_is_known(sd_bus *bus, const char *unit, bool *ret_stale);
 
-/* Gives a service's main process, 0 if it has none, and when it last was started or reloaded
- * (CLOCK_REALTIME). Returns 0 or a negative errno. */
+/* Gives a service's main process, 0 if it has none, and when it last was started, or reloaded with
+ * success (CLOCK_REALTIME). Returns 0 or a negative errno. */
 int unit_get_main(sd_bus *bus, const char *unit, pid_t *ret_pid, uint64_t *ret_since_us);
 
 /* Does the unit go when a unit goes whose name begins like this (Requires=, Requisite=, BindsTo=,
