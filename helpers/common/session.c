@@ -147,11 +147,11 @@ int seat_wait_graphical(sd_bus *bus, const char *seat, int timeout_ms) {
                 r = can_graphical(bus, path);
                 if (r != 0)
                         return r < 0 ? r : 0;
+                if (left == 0)
+                        return -ETIMEDOUT;
                 r = sd_bus_process(bus, NULL);
                 if (r != 0)
                         continue; /* something has happened: look again */
-                if (left == 0)
-                        return -ETIMEDOUT;
                 r = sd_bus_wait(bus, (uint64_t)left * 1000);
         }
         return r;
