@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <libxml/parser.h>
 #include <libxml/xpath.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -29,17 +30,31 @@ DEFINE_POINTER_CLEANUP(xmlDocPtr, xmlFreeDoc);
 DEFINE_POINTER_CLEANUP(xmlXPathContextPtr, xmlXPathFreeContext);
 DEFINE_POINTER_CLEANUP(xmlXPathObjectPtr, xmlXPathFreeObject);
 
+/* The <hostdev> elements that domain_parse_fd() reads, in the same order. */
+#define PCI_HOSTDEVS "/domain/devices/hostdev[@type='pci' and (not(@mode) or @mode='subsystem')]"
+
 typedef struct Definition {
         Check *check;
         const char *name;
+        Domain domain; /* as the hand-over reads it */
         xmlXPathContextPtr xpath;
 } Definition;
 
-/* What an XPath expression yields as a number: of nodes, or what count() and boolean() say. */
-static unsigned __attribute__((format(printf, 2, 3)))
-evaluate(const Definition *d, const char *format, ...) {
+/* How many nodes an XPath expression selects. */
+static unsigned count(const Definition *d, const char *expression) {
+        _cleanup_(xmlXPathFreeObjectp) xmlXPathObjectPtr result =
+                xmlXPathEvalExpression((const xmlChar *)expression, d->xpath);
+
+        return result && result->nodesetval ? (unsigned)result->nodesetval->nodeNr : 0;
+}
+
+/* The text of an expression's string() value, the caller's to free; NULL when memory is out. */
+static char *__attribute__((format(printf, 2, 3)))
+get_string(const Definition *d, const char *format, ...) {
         _cleanup_(xmlXPathFreeObjectp) xmlXPathObjectPtr result = NULL;
         _cleanup_free_ char *expression = NULL;
+        xmlChar *text;
+        char *copy;
         va_list ap;
         int r;
 
@@ -49,19 +64,11 @@ evaluate(const Definition *d, const char *format, ...) {
         if (r < 0) {
                 expression = NULL;
                 d->check->out_of_memory = true;
-                return 0;
+                return NULL;
         }
         result = xmlXPathEvalExpression((const xmlChar *)expression, d->xpath);
-        return result && result->nodesetval ? (unsigned)result->nodesetval->nodeNr : 0;
-}
-
-/* The text of an expression's string() value, the caller's to free; NULL when memory is out. */
-static char *get_string(const Definition *d, const char *expression) {
-        _cleanup_(xmlXPathFreeObjectp) xmlXPathObjectPtr result =
-                xmlXPathEvalExpression((const xmlChar *)expression, d->xpath);
-        xmlChar *text = result ? xmlXPathCastToString(result) : NULL;
-        char *copy = text ? strdup((const char *)text) : NULL;
-
+        text = result ? xmlXPathCastToString(result) : NULL;
+        copy = text ? strdup((const char *)text) : NULL;
         xmlFree(text);
         return copy;
 }
@@ -157,37 +164,24 @@ static bool check_lease(Definition *d, int xml) {
         return has_gpu;
 }
 
-/* The <hostdev> that is the GPU, as a path; addresses have been read by domain_parse_fd(), in the
- * order of the XML. */
-static bool find_gpu(Definition *d, int xml, char **ret) {
-        _cleanup_domain_ Domain domain = {};
-        _cleanup_free_ char *reason = NULL;
+/* Which of the PCI hostdevs is the GPU, from 1 on; 0: none. */
+static size_t find_gpu(const Definition *d) {
         PciAddress gpu;
 
-        if (!d->check->gpu || pci_address_parse(d->check->gpu, &gpu) < 0 ||
-                domain_parse_fd(xml, &domain, &reason) < 0)
-                return false;
-        for (size_t i = 0; i < domain.n_hostdevs; i++)
-                if (pci_address_equal(&domain.hostdevs[i], &gpu))
-                        return asprintf(ret,
-                                       "(/domain/devices/hostdev[@type='pci' and (not(@mode) or "
-                                       "@mode='subsystem')])[%zu]",
-                                       i + 1) >= 0;
-        return false;
+        if (!d->check->gpu || pci_address_parse(d->check->gpu, &gpu) < 0)
+                return 0;
+        for (size_t i = 0; i < d->domain.n_hostdevs; i++)
+                if (pci_address_equal(&d->domain.hostdevs[i], &gpu))
+                        return i + 1;
+        return 0;
 }
 
-static void check_gpu_address(Definition *d, const char *gpu) {
-        _cleanup_free_ char *expression = NULL, *address = NULL;
+static void check_gpu_address(Definition *d, size_t gpu) {
+        _cleanup_free_ char *address = get_string(d,
+                "concat((" PCI_HOSTDEVS ")[%zu]/address/@bus, ' ', (" PCI_HOSTDEVS
+                ")[%zu]/address/@slot, ' ', (" PCI_HOSTDEVS ")[%zu]/address/@function)",
+                gpu, gpu, gpu);
 
-        if (asprintf(&expression,
-                    "concat(%s/address/@bus, ' ', %s/address/@slot, ' ', "
-                    "%s/address/@function)",
-                    gpu, gpu, gpu) < 0) {
-                expression = NULL;
-                d->check->out_of_memory = true;
-                return;
-        }
-        address = get_string(d, expression);
         if (address && strcmp(address, "0x00 0x02 0x0") == 0) {
                 check_add(d->check, "address", "Guest address", ANSWER_YES, "00:02.0");
                 return;
@@ -202,15 +196,9 @@ static void check_gpu_address(Definition *d, const char *gpu) {
                 d->name);
 }
 
-static void check_rom(Definition *d, const char *gpu) {
-        _cleanup_free_ char *expression = NULL, *file = NULL;
+static void check_rom(Definition *d, size_t gpu) {
+        _cleanup_free_ char *file = get_string(d, "string((" PCI_HOSTDEVS ")[%zu]/rom/@file)", gpu);
 
-        if (asprintf(&expression, "string(%s/rom/@file)", gpu) < 0) {
-                expression = NULL;
-                d->check->out_of_memory = true;
-                return;
-        }
-        file = get_string(d, expression);
         if (!file || !*file)
                 check_add(d->check, "rom", "Option ROM", ANSWER_YES,
                         "none: the monitor stays dark until the guest's own driver runs");
@@ -225,10 +213,10 @@ static void check_rom(Definition *d, const char *gpu) {
 
 /* A second, emulated screen is where the guest's firmware and desktop may draw. */
 static void check_screens(Definition *d) {
-        unsigned video = evaluate(d, "/domain/devices/video[not(model/@type='none')]");
-        unsigned graphics = evaluate(d, "/domain/devices/graphics");
-        unsigned spice = evaluate(d, "/domain/devices/*[@type='spicevmc' or @type='spiceport'] | "
-                                     "/domain/devices/audio[@type='spice']");
+        unsigned video = count(d, "/domain/devices/video[not(model/@type='none')]");
+        unsigned graphics = count(d, "/domain/devices/graphics");
+        unsigned spice = count(d, "/domain/devices/*[@type='spicevmc' or @type='spiceport'] | "
+                                  "/domain/devices/audio[@type='spice']");
 
         if (video == 0)
                 check_add(d->check, "video", "Emulated video", ANSWER_YES, "none");
@@ -258,17 +246,12 @@ static void check_screens(Definition *d) {
 }
 
 /* Is one of the PCI devices that the domain gets a USB controller? */
-static bool has_usb_controller(int xml) {
-        _cleanup_domain_ Domain domain = {};
-        _cleanup_free_ char *reason = NULL;
-
-        (void)lseek(xml, 0, SEEK_SET);
-        if (domain_parse_fd(xml, &domain, &reason) < 0)
-                return false;
-        for (size_t i = 0; i < domain.n_hostdevs; i++) {
+static bool has_usb_controller(const Domain *domain) {
+        for (size_t i = 0; i < domain->n_hostdevs; i++) {
                 _cleanup_free_ char *class = NULL;
                 char address[PCI_ADDRESS_MAX];
-                _cleanup_close_ int fd = pci_open(pci_address_format(&domain.hostdevs[i], address));
+                _cleanup_close_ int fd =
+                        pci_open(pci_address_format(&domain->hostdevs[i], address));
 
                 if (fd >= 0 && sysfs_read(fd, "class", &class) >= 0 &&
                         strncmp(class, CLASS_USB, strlen(CLASS_USB)) == 0)
@@ -277,14 +260,14 @@ static bool has_usb_controller(int xml) {
         return false;
 }
 
-static void check_input(Definition *d, int xml) {
-        unsigned usb = evaluate(d, "/domain/devices/hostdev[@type='usb']");
-        unsigned evdev = evaluate(d, "/domain/devices/input[@type='evdev' or @type='passthrough']");
+static void check_input(Definition *d) {
+        unsigned usb = count(d, "/domain/devices/hostdev[@type='usb']");
+        unsigned evdev = count(d, "/domain/devices/input[@type='evdev' or @type='passthrough']");
 
         if (usb + evdev > 0)
                 check_add(d->check, "input", "Keyboard, mouse", ANSWER_YES,
                         "%u USB and %u input devices go along", usb, evdev);
-        else if (has_usb_controller(xml))
+        else if (has_usb_controller(&d->domain))
                 check_add(d->check, "input", "Keyboard, mouse", ANSWER_YES,
                         "a USB controller goes along");
         else {
@@ -299,8 +282,8 @@ static void check_input(Definition *d, int xml) {
 
 static void check_firmware(Definition *d) {
         _cleanup_free_ char *machine = get_string(d, "string(/domain/os/type/@machine)");
-        bool uefi = evaluate(d, "/domain/os[@firmware='efi'] | /domain/os/loader[@type='pflash']");
-        bool direct = evaluate(d, "/domain/os/kernel");
+        bool uefi = count(d, "/domain/os[@firmware='efi'] | /domain/os/loader[@type='pflash']");
+        bool direct = count(d, "/domain/os/kernel");
         bool i440fx =
                 machine && (strncmp(machine, "pc-i440fx", 9) == 0 || strcmp(machine, "pc") == 0);
 
@@ -321,8 +304,7 @@ static void check_firmware(Definition *d) {
 }
 
 static void check_memory(Definition *d) {
-        if (evaluate(d,
-                    "/domain/memtune/hard_limit[number(.) < number(/domain/memory) + 1048576]")) {
+        if (count(d, "/domain/memtune/hard_limit[number(.) < number(/domain/memory) + 1048576]")) {
                 check_add(d->check, "memory", "Memory limit", ANSWER_NO,
                         "All of the guest's memory is locked, and <hard_limit> leaves less than "
                         "1 GiB beside it.");
@@ -331,15 +313,15 @@ static void check_memory(Definition *d) {
 }
 
 static void check_definition(Definition *d, int xml) {
-        _cleanup_free_ char *gpu = NULL;
-        bool has_gpu = check_lease(d, xml), found = find_gpu(d, xml, &gpu);
+        bool has_gpu = check_lease(d, xml);
+        size_t gpu = find_gpu(d);
 
-        if (has_gpu && found) {
+        if (has_gpu && gpu > 0) {
                 check_gpu_address(d, gpu);
                 check_rom(d, gpu);
         }
         check_screens(d);
-        check_input(d, xml);
+        check_input(d);
         check_firmware(d);
         check_memory(d);
 }
@@ -348,18 +330,23 @@ void check_domain(Check *c, const char *domain) {
         _cleanup_close_ int xml = read_definition(c, domain);
         _cleanup_(xmlFreeDocp) xmlDocPtr doc = NULL;
         _cleanup_(xmlXPathFreeContextp) xmlXPathContextPtr xpath = NULL;
-        Definition definition = {c, domain, NULL};
+        _cleanup_free_ char *reason = NULL;
+        Definition definition = {.check = c, .name = domain};
 
         if (xml < 0)
                 return;
-        doc = xmlReadFd(xml, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
-        xpath = doc ? xmlXPathNewContext(doc) : NULL;
-        (void)lseek(xml, 0, SEEK_SET);
-        if (!xpath) {
-                check_add(
-                        c, "domain", "Domain", ANSWER_UNKNOWN, "What virsh has printed is no XML.");
+        if (domain_parse_fd(xml, &definition.domain, &reason) < 0) {
+                check_add(c, "domain", "Domain", ANSWER_UNKNOWN,
+                        "What virsh has printed cannot be read: %s.", reason ?: "out of memory");
                 return;
         }
-        definition.xpath = xpath;
-        check_definition(&definition, xml);
+        (void)lseek(xml, 0, SEEK_SET);
+        doc = xmlReadFd(xml, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+        definition.xpath = xpath = doc ? xmlXPathNewContext(doc) : NULL;
+        (void)lseek(xml, 0, SEEK_SET);
+        if (xpath)
+                check_definition(&definition, xml);
+        else
+                c->out_of_memory = true; /* it was well-formed a moment ago */
+        domain_done(&definition.domain);
 }
