@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "text.h"
@@ -12,4 +13,36 @@ char *text_printable(const char *text) {
                 if (iscntrl((unsigned char)*p))
                         *p = '?';
         return copy;
+}
+
+static bool is_part_of_word(char c) {
+        return isalnum((unsigned char)c) || c == '_' || c == '-';
+}
+
+/* The length of the longest of the names that begins here, 0 if none does. */
+static size_t find_name(const char *text, char *const *names) {
+        size_t longest = 0;
+
+        for (char *const *name = names; *name; name++) {
+                size_t n = strlen(*name);
+
+                if (n > longest && strncmp(text, *name, n) == 0 && !is_part_of_word(text[n]))
+                        longest = n;
+        }
+        return longest;
+}
+
+void text_write_without(FILE *f, const char *text, char *const *names) {
+        bool in_word = false;
+
+        while (*text) {
+                size_t n = in_word ? 0 : find_name(text, names);
+
+                if (n > 0)
+                        fputs("[name]", f);
+                else
+                        fputc(text[n++], f);
+                text += n;
+                in_word = is_part_of_word(text[-1]);
+        }
 }

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdio.h>
+
 /* Copies a text that others have written, a domain's name say, with a "?" for each control
  * character, so that it cannot make lines or colours of its own; the caller's to free, NULL when
  * memory is out. */
 char *text_printable(const char *text);
+
+/* Writes a text with "[name]" for each of these names, a NULL-terminated list, where it stands for
+ * itself: with no letter, digit, "_" or "-" before or after it ("i" is not taken out of "i915"). */
+void text_write_without(FILE *f, const char *text, char *const *names);

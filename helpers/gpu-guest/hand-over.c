@@ -189,14 +189,31 @@ static int parse_seconds(const char *text, unsigned *ret) {
         return -EINVAL;
 }
 
+/* Where others keep the card away, it would not come back when the trial is over. */
+static int check_at_home(Course *c) {
+        _cleanup_(state_done) State s = {};
+        int r = state_read(c->bus, &s);
+
+        if (r < 0)
+                return log_error_errno(r, "Cannot tell where the graphics card is: %m");
+        if (s.owner == OWNER_GUEST || s.owner == OWNER_READY)
+                return log_error_errno(EBUSY,
+                        "The graphics card is away already, so there is nothing to try. See: "
+                        "gpu-guest status");
+        return 0;
+}
+
 static int try_for(Course *c, unsigned seconds) {
         _cleanup_free_ char *unit = NULL, *line = NULL;
         int r, returned;
 
-        if (asprintf(&unit, UNIT_TRIAL_FORMAT, seconds) < 0 ||
+        if (asprintf(&unit, UNIT_TRIAL_PREFIX "%u" UNIT_TRIAL_SUFFIX, seconds) < 0 ||
                 asprintf(&line, "The graphics card is away from the host, for %u s.", seconds) < 0)
                 return log_oom();
 
+        r = check_at_home(c);
+        if (r < 0)
+                return r;
         r = start(c, UNIT_CHECK, "Could it work?");
         if (r == -EREMOTEIO)
                 return log_error_errno(r, "It would not work, so nothing was touched.");

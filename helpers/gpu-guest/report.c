@@ -5,7 +5,6 @@
  * the machine's data only what matters is put in.
  */
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -20,6 +19,7 @@
 #include "common/log.h"
 #include "common/process.h"
 #include "common/sysfs.h"
+#include "common/text.h"
 #include "state.h"
 #include "verbs.h"
 
@@ -30,7 +30,7 @@ typedef struct Report {
         FILE *f;    /* into text */
         char *text; /* as it is before names are taken out */
         size_t size;
-        char **names; /* to be taken out; NULL-terminated */
+        char **names; /* to be taken out, NULL-terminated */
         size_t n_names;
 } Report;
 
@@ -38,9 +38,7 @@ static void report_done(Report *rep) {
         if (rep->f)
                 (void)fclose(rep->f);
         free(rep->text);
-        for (size_t i = 0; i < rep->n_names; i++)
-                free(rep->names[i]);
-        free(rep->names);
+        strv_freep(&rep->names);
 }
 
 static void section(Report *rep, const char *title) {
@@ -122,7 +120,7 @@ static void software(Report *rep) {
                 "$q --version | head -n 1; done; true");
         run_program(rep, "sh", "-c",
                 "grep -E '^(i915|xe|snd_hda_intel|vfio|snd_sof)' /proc/modules | cut -d' ' -f1-4");
-        run_program(rep, "sh", "-c", "cat /etc/gpu-guest.conf 2>/dev/null; true");
+        run_program(rep, "sh", "-c", "cat " CONF_PATH " 2>/dev/null; true");
 }
 
 static int answers(Report *rep, sd_bus *bus, const char *domain) {
@@ -158,59 +156,35 @@ static void journal(Report *rep) {
 }
 
 static int add_name(Report *rep, const char *name) {
-        char **more = reallocarray(rep->names, rep->n_names + 1, sizeof(char *));
+        char **more = reallocarray(rep->names, rep->n_names + 2, sizeof(char *));
 
         if (!more)
                 return -ENOMEM;
         rep->names = more;
         more[rep->n_names] = strdup(name);
-        return more[rep->n_names] ? (rep->n_names++, 0) : -ENOMEM;
+        if (!more[rep->n_names])
+                return -ENOMEM;
+        more[++rep->n_names] = NULL;
+        return 0;
 }
 
 static int collect_names(Report *rep) {
         char host[256] = "";
         struct passwd *user;
-        int r = 0;
+        int r;
 
-        if (gethostname(host, sizeof(host) - 1) >= 0 && *host)
+        /* "lab.example.org", and what most programs call it */
+        r = gethostname(host, sizeof(host) - 1) >= 0 ? add_name(rep, host) : -errno;
+        if (r >= 0) {
+                host[strcspn(host, ".")] = '\0';
                 r = add_name(rep, host);
+        }
         setpwent();
         while (r >= 0 && (user = getpwent()))
                 if (user->pw_uid >= FIRST_USER && strcmp(user->pw_name, "nobody") != 0)
                         r = add_name(rep, user->pw_name);
         endpwent();
         return r;
-}
-
-static bool is_name_char(char c) {
-        return isalnum((unsigned char)c) || c == '_';
-}
-
-/* Finds out whether a word of the text is a name to be taken out. */
-static bool is_private(const Report *rep, const char *word, size_t n) {
-        for (size_t i = 0; i < rep->n_names; i++)
-                if (strlen(rep->names[i]) == n && strncmp(rep->names[i], word, n) == 0)
-                        return true;
-        return false;
-}
-
-/* Words only: a user called "i" does not take i915 apart. */
-static void print_without_names(const Report *rep, FILE *out) {
-        for (const char *p = rep->text; *p;) {
-                size_t n = 0;
-
-                while (is_name_char(p[n]) || (n > 0 && p[n] == '-' && is_name_char(p[n + 1])))
-                        n++;
-                if (n == 0)
-                        fputc(*p++, out);
-                else {
-                        if (is_private(rep, p, n))
-                                fputs("XXXX", out);
-                        else
-                                fwrite(p, 1, n, out);
-                        p += n;
-                }
-        }
 }
 
 static int collect(Report *rep, const char *domain) {
@@ -241,7 +215,7 @@ int verb_report(const Request *request) {
         if (r < 0)
                 return log_error_errno(r, "Cannot make the report: %m"), 1;
 
-        print_without_names(&rep, stdout);
+        text_write_without(stdout, rep.text, rep.names);
         if (fflush(stdout) != 0)
                 return log_error_errno(errno, "Cannot write to standard output: %m"), 1;
         return 0;

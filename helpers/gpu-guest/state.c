@@ -19,6 +19,7 @@ void state_done(State *s) {
         free(s->model);
         free(s->driver);
         free(s->guest);
+        free(s->trial);
         for (size_t i = 0; i < s->n_leases; i++)
                 free(s->leases[i].domain);
         free(s->leases);
@@ -159,6 +160,10 @@ static int on_unit(sd_bus *bus, const char *unit, const char *active, const char
                 s->target = is_active;
         else if (is_active && has_prefix(unit, UNIT_LEASE_PREFIX))
                 return add_lease(bus, unit, path, s);
+        else if (is_active && has_prefix(unit, UNIT_TRIAL_PREFIX) && !s->trial) {
+                s->trial = strdup(unit);
+                return s->trial ? 0 : -ENOMEM;
+        }
         if (is_active || strcmp(active, "inactive") == 0)
                 return 0;
         return add_step(bus, unit, active, s);

@@ -36,6 +36,7 @@ typedef struct State {
         pid_t guest_pid;
         uint64_t since_us; /* since when it is where it is, CLOCK_REALTIME; 0: since the boot */
         bool target;       /* gpu-guest.target keeps it */
+        char *trial;       /* the unit of a trial that keeps it; NULL: none */
         Lease *leases;
         size_t n_leases;
         Step *steps;

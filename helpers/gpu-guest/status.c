@@ -87,6 +87,9 @@ void status_print(FILE *f, const State *s) {
         }
         if (s->target)
                 print_field(f, s->n_leases ? "" : "Lent to", "any guest (gpu-guest.target)");
+        if (s->trial)
+                print_field(f, s->n_leases || s->target ? "" : "Lent to",
+                        "nobody, for a trial (%s)", s->trial);
         print_steps(f, s, false);
         print_steps(f, s, true);
 }
@@ -138,6 +141,7 @@ static char *to_json(const State *s) {
         json_object_object_add(
                 o, "since", s->since_us ? json_object_new_int64((int64_t)s->since_us) : NULL);
         json_object_object_add(o, "target", json_object_new_boolean(s->target));
+        json_object_object_add(o, "trial", string_or_null(s->trial));
         json_object_object_add(o, "leases", leases_to_json(s));
         json_object_object_add(o, "units", steps_to_json(s));
         text = strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));

@@ -11,6 +11,15 @@ from lablib.host import GPU, HOOK
 # painter as a person's guest would be: a keyboard goes along
 KEYBOARD = "<input type='evdev'><source dev='/dev/input/event0'/></input>"
 RULES = "/usr/lib/udev/rules.d/72-gpu-guest.rules"
+# held UNIT PROGRAM: until a unit has become the program that has the card open
+HELD = """held() {
+    for i in $(seq 100); do
+        [ "$(cat /proc/$(systemctl show -P MainPID $1)/comm)" = $2 ] && return
+        sleep 0.1
+    done
+    return 1
+}
+"""
 RELOAD = "udevadm control --reload && udevadm trigger --settle --subsystem-match=pci"
 
 # what is done to the machine, which point says no, and in what words (of its text or its advice)
@@ -25,17 +34,23 @@ MACHINES = {
     "a guest has it": ("virsh start painter", "free", "painter|qemu-system"),
     "a virtual machine holds a render node": (
         "cp /bin/sleep /root/qemu-other && systemd-run --quiet --slice=machine --unit=other "
-        "sh -c 'exec 3</dev/dri/renderD128; exec /root/qemu-other 1000' && sleep 2",
+        "sh -c 'exec 3</dev/dri/renderD128; exec /root/qemu-other 1000' && "
+        "held other qemu-other",
         "holder", "qemu-other"),
     "services are protected": (
         "echo GPU_GUEST_HOLDERS=refuse >/etc/gpu-guest.conf && systemd-run --quiet --unit=media "
-        "sh -c 'exec 3</dev/dri/renderD128; exec sleep 1000' && sleep 2", "check", "media.service"),
+        "sh -c 'exec 3</dev/dri/renderD128; exec sleep 1000' && held media sleep", "check", "media.service"),
     "the setting is nonsense": ("echo GPU_GUEST_HOLDERS=please >/etc/gpu-guest.conf", "check",
                                 "neither"),
     "no units": ("rm /lib/systemd/system/gpu-guest-vfio.service && systemctl daemon-reload",
                  "units", "daemon-reload"),
     "no hook": (f"rm {HOOK}", "hook", "No such file"),
     "the hook is not executable": (f"chmod -x {HOOK}", "hook", "chmod 755"),
+    "libvirtd could not be reloaded": (
+        f"touch {HOOK} && mkdir -p /run/systemd/system/libvirtd.service.d && "
+        "printf '[Service]\\nExecReload=\\nExecReload=/bin/false\\n' "
+        ">/run/systemd/system/libvirtd.service.d/fault.conf && systemctl daemon-reload && "
+        "! systemctl reload libvirtd", "hook", "try-reload-or-restart libvirtd"),
     "libvirtd has not been reloaded": (f"cp {HOOK} /root/ && rm {HOOK} && cp /root/gpu-guest {HOOK}",
                                        "hook", "try-reload-or-restart libvirtd"),
 }
@@ -88,7 +103,7 @@ def test_healthy(host):
 def test_machine(host, machine):
     break_it, point, words = MACHINES[machine]
     define_healthy(host)
-    host.run(break_it)
+    host.run(HELD + break_it)
     no = ask(host)
     assert re.search(words, no[point])
     # what follows from it may say so as well: the hand-over's own check, and the domain's devices

@@ -2,6 +2,7 @@
 """gpu-guest, the command for people."""
 
 import json
+import re
 
 import pytest
 
@@ -52,11 +53,10 @@ def test_status(host):
 def test_follow(host):
     host.run("systemd-run --quiet --unit=follow --property=StandardOutput=file:/run/followed "
              "gpu-guest status --json --follow")
-    host.run("until grep -q host /run/followed; do sleep 0.1; done", timeout=30)
+    host.wait("grep -q host /run/followed")
     host.run("systemctl start gpu-guest-check.service")
     host.run("systemctl start gpu-guest.target && systemctl stop gpu-guest.target")
-    host.run("""until tail -n 1 /run/followed | grep -q '"owner":"host".*"units":\\[]'; """
-             "do sleep 0.1; done", timeout=60)
+    host.wait("""tail -n 1 /run/followed | grep -q '"owner":"host".*"units":\\[]'""")
     host.run("systemctl stop follow")
     seen = [json.loads(line) for line in host.run("cat /run/followed").splitlines()]
     owners = [now["owner"] for now in seen]
@@ -73,6 +73,20 @@ def test_try(host):
     assert "The graphics card is away from the host, for 5 s." in out
     assert out.splitlines()[-1] == "The graphics card is with the host, driver i915."
     host.assert_has_gpu()
+
+
+def test_try_while_it_is_away(host):
+    """It would not come back when the trial is over."""
+    host.run("systemctl start gpu-guest.target")
+    result = host.call("gpu-guest try 5")
+    assert result.returncode == 1
+    assert "is away already" in result.stderr
+    assert "any guest (gpu-guest.target)" in host.run("gpu-guest status")
+    host.run("systemctl start gpu-guest-trial@1000.service")
+    assert status(host)["trial"] == "gpu-guest-trial@1000.service"
+    host.run("gpu-guest return")
+    host.assert_has_gpu()
+    assert status(host)["trial"] is None
 
 
 def test_try_that_would_not_work(host):
@@ -139,6 +153,17 @@ def test_return_without_rights(idle_host):
     assert "Cannot start gpu-guest-return.service" in result.stderr
 
 
+def test_report(idle_host):
+    """What is needed is in it, and names are not: the user's is the host's as well."""
+    out = idle_host.run("gpu-guest report painter")
+    for section in "software", "machine", "gpu-guest check", "gpu-guest status", "journal":
+        assert f"\n== {section}\n" in out
+    assert "The graphics card is among them." in out
+    assert re.search("^group 1: 0000:00:02.0 0x8086:0x1912 .* driver i915$", out, re.MULTILINE)
+    assert "wireplumber.service of user [name]" in " ".join(out.split())
+    assert not re.search(r"(?<![\w-])lab(?![\w-])", out)
+
+
 def test_check(idle_host):
     host = idle_host
     result = host.call("gpu-guest check --json")
@@ -186,8 +211,7 @@ def test_check_vfio_pci(idle_host):
 def test_check_holder(idle_host):
     host = idle_host
     host.run("systemd-run --quiet --unit=media sh -c 'exec 9<>/dev/dri/renderD128; sleep 1000'")
-    host.run("until ls -l /proc/$(systemctl show -P MainPID media)/fd | grep -q renderD128; "
-             "do sleep 0.1; done")
+    host.wait("ls -l /proc/$(systemctl show -P MainPID media)/fd | grep -q renderD128")
     text = host.run("gpu-guest check")
     host.run("systemctl stop media")
     flat = " ".join(text.split())

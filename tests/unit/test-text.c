@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "common/cleanup.h"
+#include "common/text.h"
+#include "test.h"
+
+static void assert_printable(const char *text, const char *expected) {
+        _cleanup_free_ char *printable = text_printable(text);
+
+        assert_str(printable, expected);
+}
+
+static void test_printable(void) {
+        assert_printable("", "");
+        assert_printable("win11 \xc3\xa4 (1)", "win11 \xc3\xa4 (1)");
+        assert_printable("a\nb\033[31m\x7f", "a?b?[31m?");
+}
+
+static void assert_without(const char *text, const char *expected) {
+        char *const names[] = {(char[]){"anna"}, (char[]){"anna.smith"}, (char[]){"i"},
+                (char[]){"my-host"}, (char[]){""}, NULL};
+        _cleanup_free_ char *written = NULL;
+        size_t size;
+        FILE *f = open_memstream(&written, &size);
+
+        assert_true(f);
+        text_write_without(f, text, names);
+        assert_int(fclose(f), 0);
+        assert_str(written, expected);
+}
+
+static void test_without(void) {
+        assert_without("", "");
+        assert_without("anna", "[name]");
+        assert_without("user anna, anna.", "user [name], [name].");
+        assert_without("anna.smith@my-host:/home/anna", "[name]@[name]:/home/[name]");
+        /* the longest, and what goes on behind it */
+        assert_without("anna.smithson", "[name].smithson");
+        assert_without("i915 xi _i i_ i-x hannah my-hosts", "i915 xi _i i_ i-x hannah my-hosts");
+        assert_without("i\ni", "[name]\n[name]");
+}
+
+int main(void) {
+        test_printable();
+        test_without();
+        return 0;
+}
