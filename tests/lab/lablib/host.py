@@ -6,6 +6,9 @@ import subprocess
 import time
 from pathlib import Path
 
+from .common import LabError
+from .machine import Lab
+
 LAB = Path(__file__).resolve().parent.parent / "lab"
 STATE = (Path(__file__).resolve().parent / "state.sh").read_text(encoding="utf-8")
 
@@ -33,6 +36,7 @@ class Host:
 
     def __init__(self, name: str, bundle: str = ""):
         self.name = name
+        self.machine = Lab(name)
         self.bundle = bundle
         self.session = ""  # on the seat, when the host had booted
         self.touched = True  # by a test since the snapshot was loaded
@@ -47,16 +51,20 @@ class Host:
                                  f"{result.stdout}{result.stderr}")
         return result
 
-    def lab_list(self) -> list:
-        """The labs there are, a line each."""
-        return subprocess.run([str(LAB), "list"], capture_output=True, text=True,
-                              check=True).stdout.splitlines()
-
     def call(self, command: str, timeout: float = 180, stdin=subprocess.DEVNULL, user="root"):
         """Run a shell command on the host, whatever its exit status."""
-        return subprocess.run([str(LAB), "ssh", "--name", self.name, "--user", user, "--", command],
-                              stdin=stdin, capture_output=True, text=True, timeout=timeout,
-                              check=False)
+        # not by the lab program: a test asks so often that starting it would take a good part of a core
+        ssh = ["ssh", *self.machine.ssh_options(), f"{user}@lab", "--", command]
+        try:
+            self.machine.need_up()
+        except LabError as e:
+            return subprocess.CompletedProcess(ssh, 255, "", str(e))
+        return subprocess.run(ssh, cwd=self.machine.dir, stdin=stdin, capture_output=True,
+                              text=True, timeout=timeout, check=False)
+
+    def look(self) -> str:
+        """What the monitor shows now."""
+        return self.machine.look()
 
     def run(self, command: str, timeout: float = 180, user="root") -> str:
         """Run a shell command that has to succeed; gives its output."""
@@ -88,13 +96,12 @@ class Host:
     def wait_look(self, look: str, timeout: float = 120) -> None:
         """Wait until this is what the monitor shows: desktop, guest, text (a console), or dark:
         nobody draws, and what the console left last may still stand there."""
-        if look != "dark":
-            self.lab("look", "--wait", look, "--timeout", str(timeout))
-            return
+        wanted = ("black", "text") if look == "dark" else (look,)
         deadline = time.monotonic() + timeout
-        while (now := self.lab("look").stdout.strip()) not in ("black", "text"):
-            assert time.monotonic() < deadline, f"the monitor shows {now}"
-            time.sleep(0.3)
+        while (now := self.look()) not in wanted:
+            assert time.monotonic() < deadline, \
+                f"the monitor did not show {look} within {timeout:.0f} s, it shows {now}"
+            time.sleep(0.5)
 
     def state(self) -> dict:
         """The kernel's and the services' state, as state.sh prints it."""

@@ -11,7 +11,7 @@ import tarfile
 from pathlib import Path
 from typing import Optional
 
-from .common import LabError, run, state_dir
+from .common import LabError, locked, run, state_dir
 
 AUTHORIZED_KEYS = "etc/ssh/lab_authorized_keys"
 
@@ -19,9 +19,10 @@ AUTHORIZED_KEYS = "etc/ssh/lab_authorized_keys"
 def ssh_key() -> Path:
     """The private key of this cache's labs."""
     key = state_dir() / "key"
-    if not key.exists():
-        key.parent.mkdir(parents=True, exist_ok=True)
-        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "gpu-guest lab", "-f", key)
+    # the first two labs of a cache may boot side by side
+    with locked(state_dir() / "key.lock"):
+        if not key.exists():
+            run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "gpu-guest lab", "-f", key)
     return key
 
 

@@ -5,6 +5,7 @@ import subprocess
 import time
 from typing import List, Optional
 
+from ..common import LabError
 from ..host import BACK, BACK_DESKTOP, Host
 
 # how long the way back may take, on an emulated machine that shares its core
@@ -37,12 +38,12 @@ def until_back(host: Host, failed: str = "", patience: float = PATIENCE) -> List
         problems = []
         late = time.monotonic() > deadline
         try:
-            look = host.lab("look").stdout.strip()
+            look = host.look()
             if look != "desktop":
                 problems.append(f"the monitor shows {look}")
             if late or not problems:
                 problems += differences(host, failed)
-        except (AssertionError, subprocess.TimeoutExpired, ValueError) as e:
+        except (AssertionError, LabError, subprocess.TimeoutExpired, ValueError) as e:
             problems.append(f"the host does not answer: {e}")
         if late or not problems:
             return problems

@@ -15,8 +15,7 @@ BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 
 def is_up(host: Host) -> bool:
     """Whether its QEMU runs."""
-    lines = [line.split("\t") for line in host.lab_list()]
-    return any(line[0] == host.name and line[2] != "off" for line in lines)
+    return host.machine.pid() is not None
 
 
 def ask(host: Host, command: str, release: str) -> None:

@@ -4,6 +4,7 @@
 import time
 from typing import Dict, List
 
+from ..common import LabError
 from ..host import Host
 from . import check, place
 from .run import Result, JOURNAL
@@ -66,7 +67,7 @@ def run_rounds(host: Host, number: int) -> Result:
         try:
             problems = [f"round {len(samples) + 1}: {p}" for p in one_round(host)]
             samples.append(measure(host))
-        except AssertionError as e:
+        except (AssertionError, LabError) as e:
             problems.append(f"round {len(samples) + 1}: {e}")
     if not problems:
         problems = growth(samples) + check.again(host)
