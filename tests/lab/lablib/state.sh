@@ -17,9 +17,13 @@ framebuffer_console() {
 	echo none
 }
 
+# Processes are slow to start under emulation: what is asked several times is asked for once.
+nodes=$(find /proc/[0-9]*/fd \( -lname '/dev/dri/card*' -o -lname '*vfio/[0-9]*' \) -printf '%p %l\n' 2>/dev/null)
+units=$(systemctl list-units --all --plain --no-legend)
+
 # the processes that have one of these nodes open, by name
 users_of() {
-	find /proc/[0-9]*/fd -lname "$1" 2>/dev/null | cut -d/ -f3 | sort -u | while read -r pid; do
+	echo "$nodes" | grep " $1" | cut -d/ -f3 | sort -u | while read -r pid; do
 		cat "/proc/$pid/comm" 2>/dev/null
 	done | sort -u | tr '\n' ' ' | sed 's/ $//'
 }
@@ -29,14 +33,16 @@ yes_no() {
 }
 
 graphical_sessions() {
-	for s in $(loginctl list-sessions --no-legend | awk '{print $1}'); do
-		loginctl show-session "$s" -p Type --value
-	done | grep -xE 'x11|wayland|mir' | sort | tr '\n' ' ' | sed 's/ $//'
+	sessions=$(loginctl list-sessions --no-legend | awk '{print $1}')
+	# shellcheck disable=SC2086 # a list
+	[ -z "$sessions" ] || loginctl show-session $sessions -p Type --value | grep -xE 'x11|wayland|mir' |
+		sort | tr '\n' ' ' | sed 's/ $//'
 }
 
+# the units in a state, those of a pattern
 units() {
-	systemctl list-units --plain --no-legend "$@" | awk '{print $1}' | sort | tr '\n' ' ' |
-		sed 's/ $//'
+	echo "$units" | awk -v state="$1" -v pattern="$2" '$3 == state && $1 ~ pattern {print $1}' |
+		sort | tr '\n' ' ' | sed 's/ $//'
 }
 
 echo "driver=$(driver_of $gpu)"
@@ -47,13 +53,13 @@ echo "card_node=$(yes_no test -e /dev/dri/by-path/pci-0000:00:02.0-card)"
 echo "framebuffer_console=$(framebuffer_console)"
 echo "module=$(if test -e /sys/module/i915; then echo loaded; else echo not loaded; fi)"
 echo "graphical_sessions=$(graphical_sessions)"
-case "$(users_of '/dev/dri/card*')" in *Xorg*) echo x_on_gpu=yes ;; *) echo x_on_gpu=no ;; esac
-echo "vfio_users=$(users_of '*vfio/[0-9]*')"
+case "$(users_of /dev/dri/card)" in *Xorg*) echo x_on_gpu=yes ;; *) echo x_on_gpu=no ;; esac
+echo "vfio_users=$(users_of '.*vfio/[0-9]')"
 # shellcheck disable=SC2012 # the names are ours
 echo "records=$(ls -A /run/gpu-guest 2>/dev/null | tr '\n' ' ' | sed 's/ $//')"
-echo "steps=$(units --state=active 'gpu-guest-*.service' | sed 's/gpu-guest-\([a-z]*\).service/\1/g; s/ watch//')"
-echo "leases=$(units --state=active 'gpu-guest@*.service' | sed 's/gpu-guest@\([^ ]*\).service/\1/g')"
-echo "failed=$(units --state=failed)"
+echo "steps=$(units active '^gpu-guest-.*[.]service$' | sed 's/gpu-guest-\([a-z]*\).service/\1/g; s/ watch//')"
+echo "leases=$(units active '^gpu-guest@.*[.]service$' | sed 's/gpu-guest@\([^ ]*\).service/\1/g')"
+echo "failed=$(units failed .)"
 echo "inhibitors=$(systemd-inhibit --list --no-legend | sed -n 's/^Guest \([^ ]*\).*sleep.*block.*/\1/p' | sort | tr '\n' ' ' | sed 's/ $//')"
 echo "group_drivers=$(for d in "$gpu"/iommu_group/devices/*; do driver_of "$d"; done | sort -u)"
 echo "group_node=$(yes_no test -c "/dev/vfio/$(basename "$(readlink $gpu/iommu_group)")")"
