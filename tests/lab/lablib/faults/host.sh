@@ -71,6 +71,12 @@ login_on_tty() {
 	systemctl start getty@tty2.service
 }
 
+# weston_on_tty: a Wayland compositor in front of the desktop, from a login on tty2
+weston_on_tty() {
+	login_on_tty 'weston --backend=drm-backend.so --use-pixman --socket=on-tty' &&
+		chvt 2 && until_ test -S /run/user/1000/on-tty
+}
+
 # service NODE [OPTION...]: a service of the system that uses a device node
 service() {
 	node=$1
