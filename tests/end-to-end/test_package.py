@@ -19,7 +19,7 @@ INSTALLED = "installed"
 pytestmark = pytest.mark.xdist_group("package")
 
 # what is not on the disk, and what every package's installation changes, or a guest's start
-FILES = ("find / -xdev " + " -o ".join(f"-path {path} -prune" for path in (
+FILES = ("find / -xdev " + " -o ".join(f"-path '{path}' -prune" for path in (
     "/tmp", "/var/tmp", "/home", "/var/log", "/var/cache", "/var/lib/apt", "/var/lib/dpkg/lock*",
     "/var/lib/dpkg/*-old", "/var/lib/libvirt", "/var/lib/systemd/timers", "/root/.*",
 )) + " -o -print | sort")
@@ -44,6 +44,8 @@ def bare_booted(package):
     host.session = host.run(SESSION)
     host.copy("lab:/root/gpu-guest.deb", package)
     host.files, host.etc = host.run(FILES), host.run(ETC)
+    assert {"/etc/fstab", "/usr/bin/virsh"} <= set(host.files.splitlines())
+    assert "  /etc/fstab" in host.etc
     host.lab("save", BARE)
     yield host
     if not os.environ.get("GPU_GUEST_KEEP_LAB"):
@@ -84,13 +86,13 @@ def status(host):
 
 def refuses_removal(host):
     """The removal is refused with the unit that says why and what to do; nothing has changed."""
-    result = host.call("apt-get -qq remove gpu-guest")
+    result = host.call("apt-get -qq remove gpu-guest 2>&1")
     assert result.returncode != 0
-    assert "gpu-guest: the host does not have its graphics card" in result.stderr
-    assert "with: gpu-guest return" in result.stderr
+    assert "gpu-guest: the host does not have its graphics card" in result.stdout
+    assert "with: gpu-guest return" in result.stdout
     assert status(host) == "installed"
     assert host.run("dpkg --audit") == ""
-    return result.stderr
+    return result.stdout
 
 
 def test_nothing_runs_and_nothing_is_enabled(installed):
@@ -101,6 +103,7 @@ def test_nothing_runs_and_nothing_is_enabled(installed):
     assert len(units) == 12
     assert {unit.split()[1] for unit in units} == {"static"}
     added = set(installed.run(FILES).splitlines()) - set(installed.files.splitlines())
+    assert {HOOK, "/usr/bin/gpu-guest", "/var/lib/dpkg/info/gpu-guest.prerm"} <= added
     assert not [path for path in added if ".wants/" in path or ".requires/" in path]
     assert installed.run("systemctl get-default") == "graphical.target"
     assert installed.run("systemctl list-units --failed --no-legend") == ""
@@ -153,7 +156,7 @@ def test_remove_and_purge(installed):
     installed.run("apt-get -qq remove gpu-guest")
     installed.wait(f"! udevadm info /sys/bus/pci/devices/{GPU} | grep -q GPU_GUEST_ROLE")
     # what an administrator may have changed is there, and does nothing
-    left = {path for path in installed.run(FILES).splitlines()} - set(installed.files.splitlines())
+    left = set(installed.run(FILES).splitlines()) - set(installed.files.splitlines())
     ours = {path for path in left if not path.startswith("/var/lib/dpkg/")}
     assert ours == {"/etc/gpu-guest.conf", HOOK, str(Path(HOOK).parent)}
     assert installed.run(f"{HOOK} painter prepare begin - </dev/null 2>&1") == ""
