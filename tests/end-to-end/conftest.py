@@ -69,9 +69,9 @@ def pytest_runtest_makereport(item, call):
     """A test that fails on the host leaves the journal in its report."""
     outcome = yield
     report = outcome.get_result()
-    if report.when != "call" or not report.failed or not {"host", "idle_host"} & item.funcargs.keys():
+    host = next((value for value in item.funcargs.values() if isinstance(value, Host)), None)
+    if report.when != "call" or not report.failed or not host:
         return
-    host = item.funcargs.get("host") or item.funcargs["idle_host"]
     try:
         text = host.call("journalctl -b --no-pager -o short-precise -n 120; "
                          "systemctl list-jobs --no-pager").stdout

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Debian's package, on a host that has nothing of ours: installed, used, removed, purged.
+
+GPU_GUEST_PACKAGE names it (what packaging/build has made).
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from lablib.host import GPU, HOOK, SESSION, Host
+
+BARE = "bare"
+INSTALLED = "installed"
+
+# one lab is enough for all of this file
+pytestmark = pytest.mark.xdist_group("package")
+
+# what is not on the disk, and what every package's installation changes, or a guest's start
+FILES = ("find / -xdev " + " -o ".join(f"-path '{path}' -prune" for path in (
+    "/tmp", "/var/tmp", "/home", "/var/log", "/var/cache", "/var/lib/apt", "/var/lib/dpkg/lock*",
+    "/var/lib/dpkg/*-old", "/var/lib/libvirt", "/var/lib/systemd/timers", "/root/.*",
+    "/etc/apparmor.d/libvirt",
+)) + " -o -print | sort")
+ETC = "find /etc -path /etc/apparmor.d/libvirt -prune -o -type f -exec sha256sum {} + | sort"
+
+
+@pytest.fixture(scope="module")
+def package() -> Path:
+    path = os.environ.get("GPU_GUEST_PACKAGE")
+    assert path and Path(path).is_file(), "GPU_GUEST_PACKAGE is not set: tests/run does that"
+    return Path(path).resolve()
+
+
+@pytest.fixture(scope="module")
+def bare_booted(package):
+    """A lab without anything of ours, at its desktop, with the package in /root."""
+    host = Host(f"package-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
+    host.lab("down", check=False)
+    host.lab("up", timeout=3000)
+    host.wait_look("desktop")
+    host.run("virsh start plain && virsh destroy plain", timeout=300)
+    host.session = host.run(SESSION)
+    host.copy("lab:/root/gpu-guest.deb", package)
+    host.files, host.etc = host.run(FILES), host.run(ETC)
+    assert {"/etc/fstab", "/usr/bin/virsh"} <= set(host.files.splitlines())
+    assert "  /etc/fstab" in host.etc
+    host.lab("save", BARE)
+    yield host
+    if not os.environ.get("GPU_GUEST_KEEP_LAB"):
+        host.lab("down")
+
+
+def install(host):
+    # libvirt's daemon goes when nobody needs it, and a new one would see the hook anyway
+    host.run("virsh list")
+    host.run("apt-get -qq install /root/gpu-guest.deb", timeout=300)
+
+
+@pytest.fixture(scope="module")
+def installed_booted(bare_booted):
+    bare_booted.lab("load", BARE)
+    install(bare_booted)
+    bare_booted.lab("save", INSTALLED)
+    return bare_booted
+
+
+@pytest.fixture
+def installed(installed_booted):
+    """The host just after the package was installed."""
+    installed_booted.lab("load", INSTALLED)
+    yield installed_booted
+    assert installed_booted.kernel_trouble() == ""
+
+
+def start_and_stop_plain(host):
+    host.run("virsh start plain")
+    assert host.run("virsh domstate plain") == "running"
+    host.run("virsh destroy plain")
+
+
+def status(host):
+    return host.call("dpkg-query --show --showformat='${db:Status-Status}' gpu-guest").stdout
+
+
+def refuses_removal(host):
+    """The removal is refused with the unit that says why and what to do; nothing has changed."""
+    result = host.call("apt-get -qq remove gpu-guest 2>&1")
+    assert result.returncode != 0
+    assert "gpu-guest: the host does not have its graphics card" in result.stdout
+    assert "with: gpu-guest return" in result.stdout
+    assert status(host) == "installed"
+    assert host.run("dpkg --audit") == ""
+    return result.stdout
+
+
+def test_nothing_runs_and_nothing_is_enabled(installed):
+    assert status(installed) == "installed"
+    installed.assert_untouched()
+    # "static": nothing to enable
+    units = installed.run("systemctl list-unit-files --no-legend 'gpu-guest*'").splitlines()
+    assert len(units) == 12
+    assert {unit.split()[1] for unit in units} == {"static"}
+    added = set(installed.run(FILES).splitlines()) - set(installed.files.splitlines())
+    assert {HOOK, "/usr/bin/gpu-guest", "/var/lib/dpkg/info/gpu-guest.prerm"} <= added
+    assert not [path for path in added if ".wants/" in path or ".requires/" in path]
+    assert installed.run("systemctl get-default") == "graphical.target"
+    assert installed.run("systemctl list-units --failed --no-legend") == ""
+
+
+def test_the_running_system_knows(installed):
+    """systemd the units, udev the GPU, libvirt the hook, the journal its catalog."""
+    installed.wait(f"udevadm info /sys/bus/pci/devices/{GPU} | grep -q GPU_GUEST_ROLE=gpu")
+    points = {point["id"]: point for point in json.loads(installed.call(
+        "gpu-guest check --json").stdout)}
+    assert {id_: points[id_]["answer"] for id_ in ("card", "units", "hook")} == \
+        dict.fromkeys(("card", "units", "hook"), "yes")
+    assert points["hook"]["text"] == "there, and libvirtd has seen it"
+    assert "confines libvirtd" in points["confinement"]["text"]
+    assert "gpu-guest" in installed.run("journalctl --list-catalog")
+
+
+def test_hand_over_upgrade_and_refused_removal(installed):
+    installed.run("virsh start painter")
+    installed.assert_guest_has_gpu("painter")
+    pid = installed.run("pgrep -f guest=painter")
+
+    assert "gpu-guest@painter.service" in refuses_removal(installed)
+    installed.run("apt-get -qq install --reinstall /root/gpu-guest.deb", timeout=300)
+    installed.assert_guest_has_gpu("painter")
+    assert installed.run("pgrep -f guest=painter") == pid
+
+    installed.run("virsh destroy painter")
+    installed.assert_has_gpu()
+    installed.run("apt-get -qq remove gpu-guest")
+    assert status(installed) == "config-files"
+    installed.assert_has_gpu()
+
+
+def test_removal_is_refused_without_a_guest_as_well(installed):
+    installed.run("systemctl start gpu-guest.target")
+    assert "gpu-guest.target" in refuses_removal(installed)
+    installed.run("gpu-guest return", timeout=300)
+    installed.assert_has_gpu()
+
+
+def test_remove_and_purge(installed):
+    installed.run("virsh start painter")
+    installed.assert_guest_has_gpu("painter")
+    installed.run("virsh destroy painter")
+    installed.assert_has_gpu()
+    session = installed.run(SESSION)
+    installed.write("/etc/gpu-guest.conf", "GPU_GUEST_UNUSED_SEC=60\n")
+
+    installed.run("apt-get -qq remove gpu-guest")
+    installed.wait(f"! udevadm info /sys/bus/pci/devices/{GPU} | grep -q GPU_GUEST_ROLE")
+    # what an administrator may have changed is there, and does nothing
+    left = set(installed.run(FILES).splitlines()) - set(installed.files.splitlines())
+    ours = {path for path in left if not path.startswith("/var/lib/dpkg/")}
+    assert ours == {"/etc/gpu-guest.conf", HOOK, str(Path(HOOK).parent)}
+    assert installed.run(f"{HOOK} painter prepare begin - </dev/null 2>&1") == ""
+    assert installed.run("systemctl list-units --all --no-legend 'gpu-guest*'") == ""
+    assert installed.run("journalctl --list-catalog").count("gpu-guest") == 0
+    start_and_stop_plain(installed)
+
+    installed.run("apt-get -qq purge gpu-guest")
+    assert installed.run(FILES) == installed.files
+    assert installed.run(ETC) == installed.etc
+    assert installed.run("ls -d /run/gpu-guest 2>&1 || :").endswith("No such file or directory")
+    start_and_stop_plain(installed)
+
+    installed.run("systemctl restart libvirtd")
+    start_and_stop_plain(installed)
+    assert installed.run(SESSION) == session
+    assert installed.run("systemctl list-units --failed --no-legend") == ""
+    assert installed.look() == "desktop"
+
+
+def test_a_machine_that_boots_into_the_target_gets_its_desktop_back(installed):
+    installed.run("systemctl set-default gpu-guest.target")
+    said = installed.run("apt-get -qq remove gpu-guest")
+    assert "from now on it does into graphical.target" in said
+    assert installed.run("systemctl get-default") == "graphical.target"
+    assert installed.run("systemctl show -P LoadState default.target") == "loaded"
