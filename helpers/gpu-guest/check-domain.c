@@ -329,7 +329,7 @@ static void check_input(Definition *d) {
                 check_add(d->check, "input", "Keyboard, mouse", ANSWER_NO,
                         "None goes along, so nobody could use the guest.");
                 check_advise(d->check,
-                        "lsusb shows them; for each: virt-xml %s --add-device "
+                        "For each of those that lsusb shows: virt-xml %s --add-device "
                         "--hostdev 0x1234:0x5678",
                         d->name);
         }
@@ -363,7 +363,7 @@ static void check_memory(Definition *d) {
                 check_add(d->check, "memory", "Memory limit", ANSWER_NO,
                         "All of the guest's memory is locked, and <hard_limit> leaves less than "
                         "1 GiB beside it.");
-                check_advise(d->check, "virsh edit %s: take the <memtune> out", d->name);
+                check_advise(d->check, "Take the <memtune> out: virsh edit %s", d->name);
         }
 }
 
