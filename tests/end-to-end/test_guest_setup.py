@@ -214,11 +214,13 @@ def test_keyboard_as_an_input_device(guest):
 
 def test_new_guest(guest):
     """A guest that is installed from nothing, with UEFI, which runs in a window and then on the
-    monitor. There is no system to be installed, and the firmware has no picture for this GPU."""
+    monitor. There is no system to be installed, and the firmware has no picture for this GPU. The
+    host has little memory, disk space and network, and no qemu-img."""
     host = guest.host
     host.run("truncate -s 1M /var/lib/libvirt/images/win11.iso")
     session = host.run(SESSION)
-    guest.do(NEW, replace={"--memory 8192 --vcpus 4": "--memory 256 --vcpus 1",
+    guest.do(NEW, replace={"--memory 8192 --vcpus 4 --disk size=64":
+                           "--memory 256 --vcpus 1 --disk size=1,format=raw",
                            "--network network=default": "--network none"})
     guest.assert_in_a_window(session)
     assert "OVMF_CODE" in host.run(f"virsh dumpxml {DOMAIN}")
