@@ -22,7 +22,6 @@
 #include "common/sysfs.h"
 
 #define TIMEOUT_MS 15000
-#define GUEST_SLOT 2 /* where Intel's drivers look for the GPU */
 #define CLASS_USB "0x0c03"
 #define LINE_MAX_SIZE 512
 
@@ -32,6 +31,24 @@ DEFINE_POINTER_CLEANUP(xmlXPathObjectPtr, xmlXPathFreeObject);
 
 /* The <hostdev> elements that domain_parse_fd() reads, in the same order. */
 #define PCI_HOSTDEVS "/domain/devices/hostdev[@type='pci' and (not(@mode) or @mode='subsystem')]"
+
+/* Where Intel's drivers look for the GPU, and who is there. */
+#define GUEST_ADDRESS "address.type=pci,address.bus=0,address.slot=2,address.function=0"
+#define AT_GUEST_SLOT \
+        "(/domain/devices/*[address[@type='pci' and @bus='0x00' and @slot='0x02']])[1]"
+
+/* What needs a SPICE display, and how virt-xml gets rid of it. */
+static const struct {
+        const char *path, *command;
+} spice_devices[] = {
+        {"/domain/devices/channel[@type='spicevmc']", "--remove-device --channel type=spicevmc"},
+        {"/domain/devices/channel[@type='spiceport']", "--remove-device --channel type=spiceport"},
+        {"/domain/devices/redirdev[@type='spicevmc']", "--remove-device --redirdev type=spicevmc"},
+        {"/domain/devices/smartcard[@type='spicevmc']",
+                "--remove-device --smartcard type=spicevmc"},
+        {"/domain/devices/serial[@type='spiceport']", "--remove-device --serial type=spiceport"},
+        {"/domain/devices/audio[@type='spice']", "--edit type=spice --audio type=none"},
+};
 
 typedef struct Definition {
         Check *check;
@@ -127,6 +144,35 @@ static int read_definition(Check *c, const char *domain) {
         return -EREMOTEIO;
 }
 
+/*
+ * How the GPU, which the domain has or gets, comes to its place. On q35 libvirt puts PCIe root
+ * ports there; those that devices need it makes anew and elsewhere, once the place is taken by
+ * another in the very definition that they are left out of.
+ */
+static void advise_guest_address(Definition *d, bool has_gpu) {
+        _cleanup_free_ char *taken = get_string(d, "name(" AT_GUEST_SLOT ")");
+        _cleanup_free_ char *model = get_string(d, "string(" AT_GUEST_SLOT "/@model)");
+        const char *verb = has_gpu ? "--edit " : "--add-device --hostdev ";
+        const char *option = has_gpu ? " --hostdev " : ",";
+
+        if (!taken || !model || !d->check->gpu)
+                return;
+        if (strcmp(model, "pcie-root-port") == 0)
+                check_advise(d->check,
+                        "virsh dumpxml --inactive --security-info %s | "
+                        "virt-xml --remove-device --controller model=pcie-root-port | "
+                        "virt-xml %s%s%s" GUEST_ADDRESS " | virsh define /dev/stdin",
+                        d->name, verb, d->check->gpu, option);
+        else if (*taken == '\0' || strcmp(taken, "video") == 0)
+                check_advise(d->check, "virt-xml %s %s%s%s" GUEST_ADDRESS, d->name, verb,
+                        d->check->gpu, option);
+        else
+                check_advise(d->check,
+                        "A <%s> is there. virsh edit %s: take its <address> out, then virt-xml %s "
+                        "%s%s%s" GUEST_ADDRESS,
+                        taken, d->name, d->name, verb, d->check->gpu, option);
+}
+
 /* The hand-over's own answer. Returns whether the domain has the GPU. */
 static bool check_lease(Definition *d, int xml) {
         const char *const argv[] = {LEASE_PATH, "--", d->name, NULL};
@@ -154,12 +200,7 @@ static bool check_lease(Definition *d, int xml) {
         else {
                 check_add(c, "gpu", "Its devices", ANSWER_NO,
                         "The graphics card is not among them, so it stays with the host.");
-                if (c->gpu)
-                        check_advise(c,
-                                "virt-xml %s --add-device "
-                                "--hostdev %s,address.type=pci,address.domain=0,address.bus=0,"
-                                "address.slot=%d,address.function=0",
-                                d->name, c->gpu, GUEST_SLOT);
+                advise_guest_address(d, false);
         }
         return has_gpu;
 }
@@ -190,10 +231,7 @@ static void check_gpu_address(Definition *d, size_t gpu) {
                 "The graphics card is not at 00:02.0 in the guest, where Intel's drivers look for "
                 "it (bus, slot and function are \"%s\").",
                 address ?: "");
-        check_advise(d->check,
-                "virsh edit %s: in that <hostdev>, <address type='pci' "
-                "domain='0x0000' bus='0x00' slot='0x02' function='0x0'/>",
-                d->name);
+        advise_guest_address(d, true);
 }
 
 static void check_rom(Definition *d, size_t gpu) {
@@ -211,20 +249,41 @@ static void check_rom(Definition *d, size_t gpu) {
                 check_add(d->check, "rom", "Option ROM", ANSWER_YES, "%s", file);
 }
 
-/* A second, emulated screen is where the guest's firmware and desktop may draw. */
+/* They do not even define without a SPICE display, so that they have to go before it. */
+static void check_spice(Definition *d) {
+        unsigned n = count(d, "/domain/devices/*[@type='spicevmc' or @type='spiceport'] | "
+                              "/domain/devices/audio[@type='spice']");
+        _cleanup_free_ char *commands = NULL;
+        size_t size;
+        FILE *f;
+
+        if (n == 0) {
+                check_add(d->check, "spice", "SPICE devices", ANSWER_YES, "none");
+                return;
+        }
+        check_add(d->check, "spice", "SPICE devices", ANSWER_NO,
+                "There are %u, which do not start without a SPICE display.", n);
+        f = open_memstream(&commands, &size);
+        if (!f) {
+                d->check->out_of_memory = true;
+                return;
+        }
+        for (size_t i = 0; i < sizeof(spice_devices) / sizeof(*spice_devices); i++)
+                if (count(d, spice_devices[i].path) > 0)
+                        fprintf(f, "%svirt-xml %s %s", ftell(f) > 0 ? "; " : "", d->name,
+                                spice_devices[i].command);
+        if (fclose(f) != 0)
+                d->check->out_of_memory = true;
+        else if (size > 0)
+                check_advise(d->check, "%s", commands);
+}
+
+/* A second, emulated screen is where the guest's firmware and desktop may draw. libvirt adds a
+ * video card to a display, so that the display goes first. */
 static void check_screens(Definition *d) {
         unsigned video = count(d, "/domain/devices/video[not(model/@type='none')]");
         unsigned graphics = count(d, "/domain/devices/graphics");
-        unsigned spice = count(d, "/domain/devices/*[@type='spicevmc' or @type='spiceport'] | "
-                                  "/domain/devices/audio[@type='spice']");
 
-        if (video == 0)
-                check_add(d->check, "video", "Emulated video", ANSWER_YES, "none");
-        else {
-                check_add(d->check, "video", "Emulated video", ANSWER_NO,
-                        "There is an emulated video card, and the guest may draw on that one.");
-                check_advise(d->check, "virt-xml %s --remove-device --video all", d->name);
-        }
         if (graphics == 0)
                 check_add(d->check, "display", "Virtual display", ANSWER_YES, "none");
         else {
@@ -232,16 +291,12 @@ static void check_screens(Definition *d) {
                         "There is a SPICE or VNC display, for which libvirt adds a video card.");
                 check_advise(d->check, "virt-xml %s --remove-device --graphics all", d->name);
         }
-        if (spice == 0)
-                check_add(d->check, "spice", "SPICE devices", ANSWER_YES, "none");
+        if (video == 0)
+                check_add(d->check, "video", "Emulated video", ANSWER_YES, "none");
         else {
-                check_add(d->check, "spice", "SPICE devices", ANSWER_NO,
-                        "There are %u, which do not start without a SPICE display.", spice);
-                check_advise(d->check,
-                        "virt-xml %s --remove-device --channel spicevmc; virt-xml "
-                        "%s --remove-device --redirdev all; virt-xml %s --edit "
-                        "--audio type=none",
-                        d->name, d->name, d->name);
+                check_add(d->check, "video", "Emulated video", ANSWER_NO,
+                        "There is an emulated video card, and the guest may draw on that one.");
+                check_advise(d->check, "virt-xml %s --remove-device --video all", d->name);
         }
 }
 
@@ -274,7 +329,7 @@ static void check_input(Definition *d) {
                 check_add(d->check, "input", "Keyboard, mouse", ANSWER_NO,
                         "None goes along, so nobody could use the guest.");
                 check_advise(d->check,
-                        "lsusb shows them; for each: virt-xml %s --add-device "
+                        "For each of those that lsusb shows: virt-xml %s --add-device "
                         "--hostdev 0x1234:0x5678",
                         d->name);
         }
@@ -308,19 +363,20 @@ static void check_memory(Definition *d) {
                 check_add(d->check, "memory", "Memory limit", ANSWER_NO,
                         "All of the guest's memory is locked, and <hard_limit> leaves less than "
                         "1 GiB beside it.");
-                check_advise(d->check, "virsh edit %s: take the <memtune> out", d->name);
+                check_advise(d->check, "Take the <memtune> out: virsh edit %s", d->name);
         }
 }
 
+/* In an order in which the commands of the advice can be run. */
 static void check_definition(Definition *d, int xml) {
-        bool has_gpu = check_lease(d, xml);
         size_t gpu = find_gpu(d);
 
-        if (has_gpu && gpu > 0) {
+        check_spice(d);
+        check_screens(d);
+        if (check_lease(d, xml) && gpu > 0) {
                 check_gpu_address(d, gpu);
                 check_rom(d, gpu);
         }
-        check_screens(d);
         check_input(d);
         check_firmware(d);
         check_memory(d);

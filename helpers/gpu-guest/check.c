@@ -3,9 +3,11 @@
  * gpu-guest check: will it work here? Point by point, each "no" with what to do.
  */
 
+#include <ctype.h>
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -116,7 +118,8 @@ static void print_point(FILE *f, const Point *p, size_t width) {
         print_wrapped(f, p->text, width - INDENT);
         if (p->advice) {
                 fprintf(f, "%*s%s", INDENT, "", terminal_colour(f, COLOUR_BOLD));
-                print_wrapped(f, p->advice, width - INDENT);
+                print_wrapped(f, p->advice,
+                        islower((unsigned char)*p->advice) ? SIZE_MAX : width - INDENT);
                 fprintf(f, "%s", terminal_colour(f, COLOUR_PLAIN));
         }
 }

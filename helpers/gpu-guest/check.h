@@ -37,7 +37,8 @@ void check_print(FILE *f, const Check *c);
 void check_add(Check *c, const char *id, const char *name, Answer answer, const char *format, ...)
         __attribute__((format(printf, 5, 6)));
 
-/* Says what to do about the last answer. */
+/* Says what to do about the last answer: a sentence, or commands for a shell, which begin with a
+ * small letter and are printed in one line. */
 void check_advise(Check *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The machine: graphics card, IOMMU, drivers, who has it open. Sets gpu. */

@@ -14,9 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lab"))
 pytest.register_assert_rewrite("lablib.host")
 
-from lablib.host import Host, SESSION  # noqa: E402
-
-SNAPSHOT = "desktop"
+from lablib.host import Host, SNAPSHOT  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -28,19 +26,15 @@ def bundle() -> Path:
 
 
 @pytest.fixture(scope="session")
-def booted(bundle):
+def worker() -> str:
+    """What the labs of this process have in their names."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.fixture(scope="session")
+def booted(bundle, worker):
     """A lab with the bundle, at its desktop."""
-    host = Host(f"e2e-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}", str(bundle))
-    host.lab("down", check=False)
-    host.lab("up", "--root", str(bundle), timeout=3000)
-    host.wait_look("desktop")
-    # a first guest costs libvirt more than the ones after it: that need not be in every test
-    host.run("virsh start plain && virsh destroy plain", timeout=300)
-    host.session = host.run(SESSION)
-    host.lab("save", SNAPSHOT)
-    yield host
-    if not os.environ.get("GPU_GUEST_KEEP_LAB"):
-        host.lab("down")
+    yield from Host(f"e2e-{worker}", str(bundle)).at_desktop()
 
 
 @pytest.fixture

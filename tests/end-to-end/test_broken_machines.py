@@ -63,7 +63,7 @@ GUESTS = {
         "domain='0' bus='0' slot='9' function='0'/></source></hostdev></devices>", "gpu",
         "0000:00:09.0"),
     "the GPU at another address": (r"(<address type='pci'[^>]*) slot='0x02'", r"\1 slot='0x0b'",
-                                   "address", "slot='0x02'"),
+                                   "address", "address.slot=2"),
     "no option ROM": (r"(<hostdev.*?)</hostdev>", r"\1<rom file='/root/no.rom'/></hostdev>", "rom",
                       "/root/no.rom"),
     "an emulated video card": ("</devices>", "<video><model type='vga'/></video></devices>",

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The lab's host as a test sees it: commands, the kernel's state, the monitor."""
 
+import os
 import shlex
 import subprocess
 import time
 from pathlib import Path
+from typing import Iterator
 
 from .common import LabError
 from .machine import Lab
@@ -16,6 +18,7 @@ HOOK = "/etc/libvirt/hooks/qemu.d/gpu-guest"
 GPU = "0000:00:02.0"
 AUDIO = "0000:00:1b.0"
 SESSION = "loginctl list-sessions --no-legend | grep seat0"
+SNAPSHOT = "desktop"
 STEPS = ("desktop", "seat", "audio", "vtcon", "vfio")
 
 # The state when everything is the host's, and what is added to it where there is a desktop
@@ -40,6 +43,19 @@ class Host:
         self.bundle = bundle
         self.session = ""  # on the seat, when the host had booted
         self.touched = True  # by a test since the snapshot was loaded
+
+    def at_desktop(self, *options: str) -> Iterator["Host"]:
+        """Boot it with these options of "lab up", save it at its desktop, and end it after the yield."""
+        self.lab("down", check=False)
+        self.lab("up", "--root", self.bundle, *options, timeout=3000)
+        self.wait_look("desktop")
+        # a first guest costs libvirt more than the ones after it: that need not be in every test
+        self.run("virsh start plain && virsh destroy plain", timeout=300)
+        self.session = self.run(SESSION)
+        self.lab("save", SNAPSHOT)
+        yield self
+        if not os.environ.get("GPU_GUEST_KEEP_LAB"):
+            self.lab("down")
 
     def lab(self, verb: str, *args: str, timeout: float = 600, check: bool = True):
         """Run a verb of the lab program."""
