@@ -11,7 +11,8 @@
  *
  * The inverse (--restore) has the sound cards noticed and starts the services again, once the
  * desktop has the GPU open: the first one that opens a card becomes its master (drm_master_open()
- * in drivers/gpu/drm/drm_auth.c), and without that a display server does not start.
+ * in drivers/gpu/drm/drm_auth.c), and without that a display server does not start. A user's
+ * service waits for that user.
  */
 
 #include <errno.h>
@@ -33,6 +34,7 @@
 #include "common/owner.h"
 #include "common/process.h"
 #include "common/record.h"
+#include "common/session.h"
 #include "common/settings.h"
 #include "common/sysfs.h"
 #include "common/unit.h"
@@ -45,6 +47,7 @@
 #define DEAD_TIMEOUT_MS 5000   /* from SIGKILL until the kernel has closed everything */
 #define ROUND_MS 250
 #define DESKTOP_TIMEOUT_MS 30000
+#define USER_TIMEOUT_MS 30000 /* for a login that comes by itself: nobody waits for a password */
 
 static bool arg_audio = false;
 static bool arg_check = false;
@@ -281,7 +284,7 @@ typedef struct Clearing {
         sd_bus *bus;
         const Nodes *nodes;
         bool refuse;
-        uint64_t insist_at, last_at;
+        uint64_t insist_at, dead_at, last_at;
         pid_t *asked;
         size_t n_asked;
 } Clearing;
@@ -312,15 +315,16 @@ static int insist(Clearing *c, const Holder *h) {
         return signal_process(h, SIGKILL);
 }
 
-/* Once it is time to insist, those who are still there have not been on their way out. */
+/* Once it is time to insist, those who are still there have not been on their way out. Who is left
+ * when a service has stopped, killed by its manager maybe, has as long to die as any other. */
 static int insist_all(Clearing *c, const Holders *holders) {
-        uint64_t dead_at = c->insist_at + DEAD_TIMEOUT_MS;
         int r = 0;
 
         if (any_is_obstacle(c->bus, holders, c->refuse))
                 return name_obstacles(c->bus, holders, c->refuse);
-        if (clock_remaining(c->last_at) == 0 ||
-                (clock_remaining(dead_at) == 0 && !any_is_stopping(c->bus, holders)))
+        if (any_is_stopping(c->bus, holders))
+                c->dead_at = clock_deadline(DEAD_TIMEOUT_MS);
+        if (clock_remaining(c->last_at) == 0 || clock_remaining(c->dead_at) == 0)
                 return complain(holders);
         for (size_t i = 0; i < holders->n && r >= 0; i++)
                 r = insist(c, &holders->list[i]);
@@ -355,6 +359,7 @@ static int clear(sd_bus *bus, const Nodes *nodes, bool refuse) {
                 .nodes = nodes,
                 .refuse = refuse,
                 .insist_at = clock_deadline(INSIST_AFTER_MS),
+                .dead_at = clock_deadline(INSIST_AFTER_MS + DEAD_TIMEOUT_MS),
                 .last_at = clock_deadline(GIVE_UP_AFTER_MS),
         };
         int r;
@@ -451,8 +456,17 @@ static int start_service(sd_bus *bus, const char *unit) {
         return 0;
 }
 
+/* Most users may open the card while they have a session on the seat, and only then (systemd's
+ * src/udev/udev-builtin-uaccess.c). Who has the right in another way, or does not log in again, is
+ * not waited for any longer. */
+static void wait_for_user(uid_t uid, uint64_t deadline) {
+        log_progress("Waiting for user %u to be at the desktop again, who may then use the GPU.",
+                (unsigned)uid);
+        (void)session_wait_user(uid, SEAT_NAME, clock_remaining(deadline));
+}
+
 /* The user may have no manager any more, which is no failure. */
-static void start_user_service(unsigned uid, const char *unit) {
+static void start_user_service(uid_t uid, const char *unit) {
         int r;
 
         log_progress_event(EVENT(MESSAGE_SERVICE_RESUMED, .holder_unit = unit),
@@ -464,7 +478,7 @@ static void start_user_service(unsigned uid, const char *unit) {
 }
 
 /* A line is taken apart as what a stranger wrote. */
-static int restore_line(sd_bus *bus, const char *line) {
+static int restore_line(sd_bus *bus, const char *line, uint64_t deadline) {
         _cleanup_free_ char *unit = NULL, *card = NULL;
         unsigned uid;
         int r = 0;
@@ -472,6 +486,7 @@ static int restore_line(sd_bus *bus, const char *line) {
         if (sscanf(line, "service %ms", &unit) == 1)
                 return start_service(bus, unit);
         if (sscanf(line, "user-service %u %ms", &uid, &unit) == 2) {
+                wait_for_user(uid, deadline);
                 start_user_service(uid, unit);
         } else if (sscanf(line, "sound %m[card0123456789]", &card) == 1) {
                 r = announce(card, "change");
@@ -504,6 +519,7 @@ static void wait_for_desktop(void) {
 
 static int restore(sd_bus *bus) {
         _cleanup_strv_free_ char **lines = NULL;
+        uint64_t deadline = clock_deadline(0);
         _cleanup_free_ char *state = NULL;
         int r = record_read(RECORD_HOLDERS, &lines), ret = 0;
 
@@ -513,11 +529,13 @@ static int restore(sd_bus *bus) {
                 return log_error_errno(r, "Cannot read " RUNTIME_DIR "/" RECORD_HOLDERS ": %m");
         if (manager_get_state(bus, &state) >= 0 && strcmp(state, "stopping") == 0)
                 return 0;
-        if (is_running(bus, UNIT_DISPLAY_MANAGER))
+        if (is_running(bus, UNIT_DISPLAY_MANAGER)) {
                 wait_for_desktop();
+                deadline = clock_deadline(USER_TIMEOUT_MS);
+        }
 
         for (char **l = lines; *l; l++) {
-                r = restore_line(bus, *l);
+                r = restore_line(bus, *l, deadline);
                 if (r < 0 && ret >= 0)
                         ret = r;
         }

@@ -115,6 +115,22 @@ int session_wait_none(const char *seat, int timeout_ms) {
         }
 }
 
+int session_wait_user(uid_t uid, const char *seat, int timeout_ms) {
+        _cleanup_(sd_login_monitor_unrefp) sd_login_monitor *monitor = NULL;
+        uint64_t deadline = clock_deadline(timeout_ms);
+        int r = sd_login_monitor_new("seat", &monitor);
+
+        while (r >= 0) {
+                r = sd_uid_is_on_seat(uid, /* require_active= */ true, seat);
+                if (r > 0)
+                        return 0;
+                /* nobody of that name is logged in, or there is no such seat */
+                if (r == 0 || r == -ENODATA || r == -ENXIO || r == -ENOENT)
+                        r = wait_event(monitor, deadline);
+        }
+        return r;
+}
+
 static int ignore_message(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         return 0;
 }

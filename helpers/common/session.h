@@ -4,6 +4,7 @@
 /* The graphical sessions of a seat, by logind. Text logins and SSH sessions are not among them. */
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <systemd/sd-bus.h>
 
 /* Lists the ids of the seat's graphical sessions (type x11, wayland or mir), the caller's to free.
@@ -23,6 +24,10 @@ int session_terminate(sd_bus *bus, const char *id);
 /* Waits until the seat has no graphical session any more, at most timeout_ms. Returns 0,
  * -ETIMEDOUT, or another negative errno. */
 int session_wait_none(const char *seat, int timeout_ms);
+
+/* Waits until the user has the seat's active session, at most timeout_ms. Returns 0, -ETIMEDOUT, or
+ * another negative errno. */
+int session_wait_user(uid_t uid, const char *seat, int timeout_ms);
 
 /* Waits until the seat has a screen (CanGraphical, org.freedesktop.login1(5)), at most timeout_ms.
  * Returns 0, -ETIMEDOUT, or another negative errno, -ENXIO where logind knows no such seat. */

@@ -149,6 +149,47 @@ static void test_wait(void) {
         assert_list(NULL);
 }
 
+/* As logind does it, by renaming, which is what sd-login waits for. */
+static void active_user(uid_t uid) {
+        _cleanup_free_ char *text = format("IS_SEAT0=1\nACTIVE=5\nACTIVE_UID=%u\n", uid);
+
+        file_write("/run/systemd/seats/.new", text);
+        assert_int(rename("/run/systemd/seats/.new", "/run/systemd/seats/" SEAT_NAME), 0);
+}
+
+static void test_wait_user_timeout(void) {
+        private_run_clear();
+        directory_make("/run/systemd/seats");
+        assert_int(session_wait_user(1000, SEAT_NAME, 0), -ETIMEDOUT);
+        seat("");
+        assert_int(session_wait_user(1000, SEAT_NAME, 0), -ETIMEDOUT);
+        active_user(100); /* the greeter's, whose number is the beginning of another */
+        assert_int(session_wait_user(1000, SEAT_NAME, 0), -ETIMEDOUT);
+        assert_int(session_wait_user(1000, SEAT_NAME, 50), -ETIMEDOUT);
+        active_user(1000);
+        assert_int(session_wait_user(1000, SEAT_NAME, 0), 0);
+}
+
+static void *log_in(void *unused) {
+        assert_int(sem_wait(&waits), 0);
+        active_user(1001);
+        assert_int(sem_wait(&waits), 0);
+        active_user(1000);
+        return NULL;
+}
+
+static void test_wait_user(void) {
+        pthread_t thread;
+
+        private_run_clear();
+        active_user(100);
+        assert_int(sem_init(&waits, 0, 0), 0);
+        assert_int(pthread_create(&thread, NULL, log_in, NULL), 0);
+        assert_int(session_wait_user(1000, SEAT_NAME, 60000), 0);
+        assert_int(pthread_join(thread, NULL), 0);
+        sem_destroy(&waits);
+}
+
 static void assert_seat(const char *screen, int timeout_ms, int result) {
         sd_bus *bus = fake_manager_connect(&(FakeManager){.screen = screen});
 
@@ -174,6 +215,8 @@ int main(void) {
         test_terminate();
         test_wait_timeout();
         test_wait();
+        test_wait_user_timeout();
+        test_wait_user();
         test_seat();
         return 0;
 }
