@@ -2,7 +2,8 @@
 """One lab for each test process, booted once; every test starts from the same running desktop.
 
 The bundle is built and laid over the host's root before it boots, as `meson install` puts it there.
-GPU_GUEST_BUNDLE names the tree (what `meson install --destdir` made).
+GPU_GUEST_BUNDLE names the tree (what `meson install --destdir` made), GPU_GUEST_PACKAGE Debian's
+package (what packaging/build made).
 """
 
 import os
@@ -15,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lab"))
 pytest.register_assert_rewrite("lablib.host")
 
 from lablib.host import Host, SNAPSHOT  # noqa: E402
+from ordinary_guest import usb_devices  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +37,21 @@ def worker() -> str:
 def booted(bundle, worker):
     """A lab with the bundle, at its desktop."""
     yield from Host(f"e2e-{worker}", str(bundle)).at_desktop()
+
+
+@pytest.fixture(scope="session")
+def package() -> Path:
+    """Debian's package."""
+    path = os.environ.get("GPU_GUEST_PACKAGE")
+    assert path and Path(path).is_file(), "GPU_GUEST_PACKAGE is not set: tests/run does that"
+    return Path(path).resolve()
+
+
+@pytest.fixture(scope="session")
+def bare_booted(worker):
+    """A lab that has nothing of ours, at its desktop, with devices on USB. One is enough for all that
+    need it: they are in the group "bare"."""
+    yield from Host(f"bare-{worker}").at_desktop(*usb_devices())
 
 
 @pytest.fixture

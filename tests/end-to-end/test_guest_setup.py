@@ -13,9 +13,9 @@ import shlex
 import pytest
 
 from lablib.host import Host, SESSION
+from ordinary_guest import DOMAIN, ORDINARY, PAINTER, SLOW, USB_IDS, usb_devices
 
 PAGE = "gpu-guest-domain.7"
-DOMAIN = "win11"
 
 KEEP = "Keep the definition"
 SPICE = "Take the SPICE devices out"
@@ -29,25 +29,15 @@ PIECES = "Piece by piece"
 NEW = "A NEW GUEST"
 FIRMWARE = "FIRMWARE"
 
-# The machine's own: a controller, a keyboard, and what is no mouse, for QEMU's mice have the keyboard's
-# ids; those that have not cannot be saved.
-DEVICES = ("qemu-xhci,id=usb,addr=05.0", "usb-kbd,bus=usb.0", "usb-ccid,bus=usb.0")
-USB_IDS = {"0x046d:0xc31c": "0x0627:0x0001", "0x046d:0xc077": "0x08e6:0x4433"}
-
-# what is ordinary on these machines: what virt-manager makes, with a kernel that shows who draws
-ORDINARY = (f"virt-install --name {DOMAIN} --osinfo generic --machine q35 --memory 64 --vcpus 1 "
-            "--import --disk none --network none --graphics spice --video qxl --print-xml")
-PAINTER = " --boot kernel=/var/lib/libvirt/images/painter,kernel_args=seconds=600"
-
-# libvirt, virt-xml and a firmware have to be read from the disk and emulated twice
-SLOW = 600
+# one lab is enough for all of this file
+pytestmark = pytest.mark.xdist_group("setup")
 
 
 @pytest.fixture(scope="module")
 def booted(bundle, worker):
     """A lab of its own, with devices on USB."""
     host = Host(f"setup-{worker}", str(bundle))
-    yield from host.at_desktop(*(x for device in DEVICES for x in ("--device", device)))
+    yield from host.at_desktop(*usb_devices())
 
 
 @pytest.fixture(scope="module")

@@ -1,22 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Debian's package, on a host that has nothing of ours: installed, used, removed, purged.
-
-GPU_GUEST_PACKAGE names it (what packaging/build has made).
-"""
+"""Debian's package, on a host that has nothing of ours: installed, used, removed, purged."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
-from lablib.host import GPU, HOOK, SESSION, Host
+from lablib.host import GPU, HOOK, SESSION, SNAPSHOT
 
 BARE = "bare"
 INSTALLED = "installed"
 
-# one lab is enough for all of this file
-pytestmark = pytest.mark.xdist_group("package")
+pytestmark = pytest.mark.xdist_group("bare")
 
 # what is not on the disk, and what every package's installation changes, or a guest's start
 FILES = ("find / -xdev " + " -o ".join(f"-path '{path}' -prune" for path in (
@@ -28,29 +23,16 @@ ETC = "find /etc -path /etc/apparmor.d/libvirt -prune -o -type f -exec sha256sum
 
 
 @pytest.fixture(scope="module")
-def package() -> Path:
-    path = os.environ.get("GPU_GUEST_PACKAGE")
-    assert path and Path(path).is_file(), "GPU_GUEST_PACKAGE is not set: tests/run does that"
-    return Path(path).resolve()
-
-
-@pytest.fixture(scope="module")
-def bare_booted(package):
-    """A lab without anything of ours, at its desktop, with the package in /root."""
-    host = Host(f"package-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
-    host.lab("down", check=False)
-    host.lab("up", timeout=3000)
-    host.wait_look("desktop")
-    host.run("virsh start plain && virsh destroy plain", timeout=300)
-    host.session = host.run(SESSION)
+def with_package(bare_booted, package):
+    """The bare lab with the package in /root."""
+    host = bare_booted
+    host.lab("load", SNAPSHOT)
     host.copy("lab:/root/gpu-guest.deb", package)
     host.files, host.etc = host.run(FILES), host.run(ETC)
     assert {"/etc/fstab", "/usr/bin/virsh"} <= set(host.files.splitlines())
     assert "  /etc/fstab" in host.etc
     host.lab("save", BARE)
-    yield host
-    if not os.environ.get("GPU_GUEST_KEEP_LAB"):
-        host.lab("down")
+    return host
 
 
 def install(host):
@@ -60,11 +42,10 @@ def install(host):
 
 
 @pytest.fixture(scope="module")
-def installed_booted(bare_booted):
-    bare_booted.lab("load", BARE)
-    install(bare_booted)
-    bare_booted.lab("save", INSTALLED)
-    return bare_booted
+def installed_booted(with_package):
+    install(with_package)
+    with_package.lab("save", INSTALLED)
+    return with_package
 
 
 @pytest.fixture

@@ -45,9 +45,11 @@ class Host:
         self.touched = True  # by a test since the snapshot was loaded
 
     def at_desktop(self, *options: str) -> Iterator["Host"]:
-        """Boot it with these options of "lab up", save it at its desktop, and end it after the yield."""
+        """Boot it with these options of "lab up", save it at its desktop, and end it after the
+        yield."""
         self.lab("down", check=False)
-        self.lab("up", "--root", self.bundle, *options, timeout=3000)
+        root = ["--root", self.bundle] if self.bundle else []
+        self.lab("up", *root, *options, timeout=3000)
         self.wait_look("desktop")
         # a first guest costs libvirt more than the ones after it: that need not be in every test
         self.run("virsh start plain && virsh destroy plain", timeout=300)
