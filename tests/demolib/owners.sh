@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # Tells who has what, ten times a second, until standard input ends: what a story.Change is made of.
-# Only what bash does by itself: a program each time would take a good part of an emulated processor.
+# Only what bash does by itself: a program each time would take a part of an emulated processor.
 
 shopt -s nullglob
 LC_ALL=C

@@ -14,7 +14,8 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 COLOURS = """
 :root { color-scheme: light dark; --ground: #fff; --panel: #f3f4f6; --ink: #1b1f24;
-  --faint: #57606a; --line: #c9cfd6; --act: #0b5cad; --change: #1a6b2b; --warning: #8a4b00; --error: #b3141d; }
+  --faint: #57606a; --line: #c9cfd6; --act: #0b5cad; --change: #1a6b2b; --warning: #8a4b00;
+  --error: #b3141d; }
 @media (prefers-color-scheme: dark) { :root { --ground: #14171b; --panel: #1f242a; --ink: #e6e9ed;
   --faint: #a3adb8; --line: #3b434c; --act: #7db7f5; --change: #7fd18c; --warning: #f0b35c;
   --error: #ff8f8a; } }

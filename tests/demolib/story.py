@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What was seen of a hand-over and back: pictures, who had what, messages, and what belongs to what.
+"""What was seen of a hand-over and back: pictures, messages, who had what, and what belongs to what.
 
 All times are seconds since 1970 by the clock of the host in the lab.
 """
