@@ -65,7 +65,7 @@ static void print_steps(FILE *f, const State *s, bool failed) {
         for (size_t i = 0; i < s->n_steps; i++) {
                 const Step *step = s->steps + i;
 
-                if ((strcmp(step->active, "failed") == 0) != failed)
+                if (step_is_up(step) || (strcmp(step->active, "failed") == 0) != failed)
                         continue;
                 print_field(f, name, "%s%s%s", step->unit, *step->text ? ": " : "", step->text);
                 name = "";
@@ -116,8 +116,11 @@ static json_object *steps_to_json(const State *s) {
         json_object *list = json_object_new_array();
 
         for (size_t i = 0; i < s->n_steps; i++) {
-                json_object *step = json_object_new_object();
+                json_object *step;
 
+                if (step_is_up(s->steps + i))
+                        continue;
+                step = json_object_new_object();
                 json_object_object_add(step, "unit", string_or_null(s->steps[i].unit));
                 json_object_object_add(step, "state", string_or_null(s->steps[i].active));
                 json_object_object_add(step, "text", string_or_null(s->steps[i].text));

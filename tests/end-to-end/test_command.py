@@ -68,10 +68,19 @@ def test_follow(host):
     host.assert_has_gpu()
 
 
+# what the steps say when they are done
+DONE = ("Taking audio controller", "is off the text consoles", "is ready for a guest")
+
+
 def test_try(host):
     out = host.run("gpu-guest try 5", timeout=120)
-    assert "The graphics card is away from the host, for 5 s." in out
+    there, away, back = out.partition("The graphics card is away from the host, for 5 s.")
+    assert away
     assert out.splitlines()[-1] == "The graphics card is with the host, driver i915."
+    places = [there.find(words) for words in DONE]
+    assert -1 not in places and places == sorted(places)
+    # a step that is undone still has the words of its start, which are not what goes on then
+    assert not [words for words in DONE if words in back]
     host.assert_has_gpu()
 
 
@@ -125,6 +134,7 @@ def test_return(host):
     host.assert_guest_has_gpu("painter")
     out = host.run("gpu-guest return", timeout=180)
     assert out.splitlines()[-1] == "The graphics card is with the host, driver i915."
+    assert not [words for words in DONE if words in out]
     assert host.run("virsh domstate painter") == "shut off"
     host.assert_has_gpu()
     # nothing to do is done soon
