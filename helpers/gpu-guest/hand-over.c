@@ -24,6 +24,7 @@
 #define TRY_SEC 30
 #define TRY_SEC_MAX 86400
 #define LIVE_MS 1000
+#define INDENT 12 /* where texts begin */
 
 typedef struct Course {
         sd_bus *bus;
@@ -81,8 +82,9 @@ static void say(Course *c, const char *text) {
         unsigned long long ms = clock_now_ms() - c->began_ms;
 
         terminal_live(stdout, "");
-        printf("%s%6llu.%llu s%s  %s\n", terminal_colour(stdout, COLOUR_FAINT), ms / 1000,
-                ms % 1000 / 100, terminal_colour(stdout, COLOUR_PLAIN), text);
+        printf("%s%6llu.%llu s%s  ", terminal_colour(stdout, COLOUR_FAINT), ms / 1000,
+                ms % 1000 / 100, terminal_colour(stdout, COLOUR_PLAIN));
+        terminal_print(stdout, text, INDENT, terminal_width(stdout));
         fflush(stdout);
 }
 

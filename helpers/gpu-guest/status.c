@@ -17,15 +17,19 @@
 #include "terminal.h"
 #include "verbs.h"
 
+#define INDENT 15 /* where texts begin */
+
 static void __attribute__((format(printf, 3, 4)))
 print_field(FILE *f, const char *name, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
         va_list ap;
 
-        fprintf(f, "%13s%s ", name, *name ? ":" : " ");
         va_start(ap, format);
-        vfprintf(f, format, ap);
+        if (vasprintf(&text, format, ap) < 0)
+                text = NULL;
         va_end(ap);
-        fputc('\n', f);
+        fprintf(f, "%13s%s ", name, *name ? ":" : " ");
+        terminal_print(f, text ?: "?", INDENT, terminal_width(f));
 }
 
 static void print_owner(FILE *f, const State *s) {

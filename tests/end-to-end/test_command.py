@@ -68,6 +68,23 @@ def test_follow(host):
     host.assert_has_gpu()
 
 
+def test_on_a_narrow_terminal(host):
+    """Long reasons go on in the next line, and no word is broken; where nobody looks they are one line."""
+    host.write("/etc/gpu-guest.conf", "GPU_GUEST_HOLDERS=refuse\n")
+    host.run("systemd-run --quiet --unit=media sh -c 'exec 3</dev/dri/renderD128; exec sleep 1000'")
+    host.wait("grep -qx sleep /proc/$(systemctl show -P MainPID media)/comm")
+    host.call("systemctl start gpu-guest-check.service")
+    for command in "gpu-guest status", "gpu-guest try 5":
+        plain = host.call(command).stdout
+        assert max(map(len, plain.splitlines())) > 80
+        narrow = host.call(f"script -qc 'stty cols 80; NO_COLOR=1 {command}' /dev/null").stdout
+        lines = [line.rpartition("\x1b[K")[2] for line in narrow.replace("\r", "").splitlines()]
+        assert max(map(len, lines)) <= 80
+        words = "has /dev/dri/renderD128 open. It would have to be ended, but GPU_GUEST_HOLDERS=refuse"
+        assert words in " ".join(plain.split())
+        assert words in " ".join(" ".join(lines).split())
+
+
 # what the steps say when they are done
 DONE = ("Taking audio controller", "is off the text consoles", "is ready for a guest")
 
