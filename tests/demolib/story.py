@@ -108,8 +108,9 @@ class Story:
 
     def stretches(self) -> List[Stretch]:
         """Picture by picture. What was before the first one counts to it."""
-        events = sorted([*self.acts, *self.lines, *self.changes], key=lambda event: event.at)
-        known = NOBODY
+        # what is known first is no change: it was so before
+        known = self.changes[0].owners if self.changes else NOBODY
+        events = sorted([*self.acts, *self.lines, *self.changes[1:]], key=lambda event: event.at)
         found = []
         for shot, after in zip(self.shots, [*self.shots[1:], None]):
             owners: List[Owners] = []
@@ -120,10 +121,7 @@ class Story:
                     if event.at > shot.at:
                         owners = owners or [known]
                         owners.append(event.owners)
-                    # the first thing that is known is no change
-                    if known != NOBODY:
-                        rows.append(Row("change", event.at, "", "",
-                                        differences(known, event.owners)))
+                    rows.append(Row("change", event.at, "", "", differences(known, event.owners)))
                     known = event.owners
                 elif isinstance(event, Act):
                     rows.append(Row("act", event.at, "", "", f"$ {event.command}"))
