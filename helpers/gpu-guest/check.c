@@ -7,11 +7,8 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "check.h"
 #include "common/cleanup.h"
@@ -22,8 +19,6 @@
 
 #define EXIT_CANNOT_TELL 3
 #define INDENT 25 /* where texts begin */
-#define WIDTH_MIN 60
-#define WIDTH_MAX 100
 #define WIDTH_DEFAULT 80
 
 static char *__attribute__((format(printf, 1, 0))) format_text(const char *format, va_list ap) {
@@ -73,36 +68,6 @@ void check_done(Check *c) {
         free(c->points);
 }
 
-static size_t get_width(FILE *f) {
-        struct winsize size;
-
-        if (ioctl(fileno(f), TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
-                return WIDTH_DEFAULT;
-        return size.ws_col < WIDTH_MIN   ? WIDTH_MIN
-               : size.ws_col > WIDTH_MAX ? WIDTH_MAX
-                                         : size.ws_col;
-}
-
-/* Breaks a text between words; its first line begins where the cursor is. */
-static void print_wrapped(FILE *f, const char *text, size_t width) {
-        while (*text) {
-                size_t n = strlen(text);
-
-                if (n > width) {
-                        n = width;
-                        while (n > 0 && text[n] != ' ')
-                                n--;
-                        if (n == 0)
-                                n = strcspn(text, " ");
-                }
-                fprintf(f, "%.*s\n", (int)n, text);
-                text += n;
-                text += strspn(text, " ");
-                if (*text)
-                        fprintf(f, "%*s", INDENT, "");
-        }
-}
-
 static void print_point(FILE *f, const Point *p, size_t width) {
         static const struct {
                 const char *word;
@@ -115,11 +80,11 @@ static void print_point(FILE *f, const Point *p, size_t width) {
 
         fprintf(f, "%s%5s%s  %-16s  ", terminal_colour(f, answers[p->answer].colour),
                 answers[p->answer].word, terminal_colour(f, COLOUR_PLAIN), p->name);
-        print_wrapped(f, p->text, width - INDENT);
+        terminal_print(f, p->text, INDENT, width);
         if (p->advice) {
                 fprintf(f, "%*s%s", INDENT, "", terminal_colour(f, COLOUR_BOLD));
-                print_wrapped(f, p->advice,
-                        islower((unsigned char)*p->advice) ? SIZE_MAX : width - INDENT);
+                terminal_print(
+                        f, p->advice, INDENT, islower((unsigned char)*p->advice) ? 0 : width);
                 fprintf(f, "%s", terminal_colour(f, COLOUR_PLAIN));
         }
 }
@@ -133,7 +98,8 @@ static size_t count(const Check *c, Answer answer) {
 }
 
 void check_print(FILE *f, const Check *c) {
-        size_t width = get_width(f), no = count(c, ANSWER_NO), unknown = count(c, ANSWER_UNKNOWN);
+        size_t width = terminal_width(f) ?: WIDTH_DEFAULT, no = count(c, ANSWER_NO),
+               unknown = count(c, ANSWER_UNKNOWN);
 
         for (size_t i = 0; i < c->n_points; i++)
                 print_point(f, c->points + i, width);

@@ -24,6 +24,7 @@
 #define TRY_SEC 30
 #define TRY_SEC_MAX 86400
 #define LIVE_MS 1000
+#define INDENT 12 /* where texts begin */
 
 typedef struct Course {
         sd_bus *bus;
@@ -40,6 +41,30 @@ static void course_done(Course *c) {
         strv_freep(&c->told);
 }
 
+static int remember(Course *c, const char *text) {
+        char **more = reallocarray(c->told, c->n_told + 2, sizeof(char *));
+
+        if (!more)
+                return -ENOMEM;
+        c->told = more;
+        more[c->n_told] = strdup(text);
+        if (!more[c->n_told])
+                return -ENOMEM;
+        more[++c->n_told] = NULL;
+        return 0;
+}
+
+/* What steps that are up have said is no news when they are undone, and not what is going on then.
+ */
+static void remember_steps(Course *c) {
+        _cleanup_(state_done) State s = {};
+
+        if (state_read(c->bus, &s) >= 0)
+                for (size_t i = 0; i < s.n_steps; i++)
+                        if (step_is_up(s.steps + i))
+                                (void)remember(c, s.steps[i].text);
+}
+
 static int course_begin(Course *c) {
         int r = sd_bus_open_system(&c->bus);
 
@@ -48,6 +73,8 @@ static int course_begin(Course *c) {
         if (r >= 0)
                 r = monitor_open(&c->monitor, c->bus);
         c->began_ms = clock_now_ms();
+        if (r >= 0)
+                remember_steps(c);
         return r < 0 ? log_error_errno(r, "Cannot talk to systemd: %m") : 0;
 }
 
@@ -55,8 +82,9 @@ static void say(Course *c, const char *text) {
         unsigned long long ms = clock_now_ms() - c->began_ms;
 
         terminal_live(stdout, "");
-        printf("%s%6llu.%llu s%s  %s\n", terminal_colour(stdout, COLOUR_FAINT), ms / 1000,
-                ms % 1000 / 100, terminal_colour(stdout, COLOUR_PLAIN), text);
+        printf("%s%6llu.%llu s%s  ", terminal_colour(stdout, COLOUR_FAINT), ms / 1000,
+                ms % 1000 / 100, terminal_colour(stdout, COLOUR_PLAIN));
+        terminal_print(stdout, text, INDENT, terminal_width(stdout));
         fflush(stdout);
 }
 
@@ -69,36 +97,24 @@ static bool was_told(const Course *c, const char *text) {
 
 /* Says it, once. */
 static void tell_text(Course *c, const char *text) {
-        char **more;
-
         if (!*text || was_told(c, text))
                 return;
         say(c, text);
-        more = reallocarray(c->told, c->n_told + 2, sizeof(char *));
-        if (!more)
-                return;
-        c->told = more;
-        more[c->n_told] = strdup(text);
-        if (more[c->n_told])
-                c->n_told++;
-        more[c->n_told] = NULL;
+        (void)remember(c, text);
 }
 
-/* What the steps that are under way have to say. */
+/* What the steps have to say: those that are up, and have said it before the others came, first. */
 static void tell(Course *c) {
         _cleanup_(state_done) State s = {};
 
-        if (state_read(c->bus, &s) >= 0)
-                for (size_t i = 0; i < s.n_steps; i++)
+        if (state_read(c->bus, &s) < 0)
+                return;
+        for (size_t i = 0; i < s.n_steps; i++)
+                if (step_is_up(s.steps + i))
                         tell_text(c, s.steps[i].text);
-}
-
-/* The last step is done when its start is, and not under way any more. */
-static void tell_last(Course *c) {
-        _cleanup_free_ char *text = NULL;
-
-        if (unit_get_text(c->bus, UNIT_VFIO, &text) >= 0)
-                tell_text(c, text);
+        for (size_t i = 0; i < s.n_steps; i++)
+                if (!step_is_up(s.steps + i))
+                        tell_text(c, s.steps[i].text);
 }
 
 static void show_waiting(Course *c, const char *what) {
@@ -221,10 +237,9 @@ static int try_for(Course *c, unsigned seconds) {
                 return r;
 
         r = start(c, unit, "Handing the graphics card over.");
-        if (r >= 0) {
-                tell_last(c);
+        if (r >= 0)
                 say(c, line);
-        } else if (r == -EREMOTEIO)
+        else if (r == -EREMOTEIO)
                 log_error("The graphics card could not be handed over.");
         else
                 return r;

@@ -14,6 +14,10 @@
 #include "common/vfio.h"
 #include "state.h"
 
+bool step_is_up(const Step *step) {
+        return strcmp(step->active, "active") == 0;
+}
+
 void state_done(State *s) {
         free(s->address);
         free(s->model);
@@ -164,9 +168,7 @@ static int on_unit(sd_bus *bus, const char *unit, const char *active, const char
                 s->trial = strdup(unit);
                 return s->trial ? 0 : -ENOMEM;
         }
-        if (is_active || strcmp(active, "inactive") == 0)
-                return 0;
-        return add_step(bus, unit, active, s);
+        return strcmp(active, "inactive") == 0 ? 0 : add_step(bus, unit, active, s);
 }
 
 static int read_units(sd_bus *bus, State *s) {

@@ -22,7 +22,7 @@ typedef struct Lease {
         uint64_t since_us; /* CLOCK_REALTIME */
 } Lease;
 
-/* One of our units that is on its way, or has failed. */
+/* One of our units that is on its way, is up, or has failed. */
 typedef struct Step {
         char *unit;
         char *active; /* ActiveState */
@@ -42,6 +42,9 @@ typedef struct State {
         Step *steps;
         size_t n_steps;
 } State;
+
+/* Is it up, with nothing left to do? */
+bool step_is_up(const Step *step);
 
 void state_done(State *s);
 

@@ -17,15 +17,19 @@
 #include "terminal.h"
 #include "verbs.h"
 
+#define INDENT 15 /* where texts begin */
+
 static void __attribute__((format(printf, 3, 4)))
 print_field(FILE *f, const char *name, const char *format, ...) {
+        _cleanup_free_ char *text = NULL;
         va_list ap;
 
-        fprintf(f, "%13s%s ", name, *name ? ":" : " ");
         va_start(ap, format);
-        vfprintf(f, format, ap);
+        if (vasprintf(&text, format, ap) < 0)
+                text = NULL;
         va_end(ap);
-        fputc('\n', f);
+        fprintf(f, "%13s%s ", name, *name ? ":" : " ");
+        terminal_print(f, text ?: "?", INDENT, terminal_width(f));
 }
 
 static void print_owner(FILE *f, const State *s) {
@@ -65,7 +69,7 @@ static void print_steps(FILE *f, const State *s, bool failed) {
         for (size_t i = 0; i < s->n_steps; i++) {
                 const Step *step = s->steps + i;
 
-                if ((strcmp(step->active, "failed") == 0) != failed)
+                if (step_is_up(step) || (strcmp(step->active, "failed") == 0) != failed)
                         continue;
                 print_field(f, name, "%s%s%s", step->unit, *step->text ? ": " : "", step->text);
                 name = "";
@@ -116,8 +120,11 @@ static json_object *steps_to_json(const State *s) {
         json_object *list = json_object_new_array();
 
         for (size_t i = 0; i < s->n_steps; i++) {
-                json_object *step = json_object_new_object();
+                json_object *step;
 
+                if (step_is_up(s->steps + i))
+                        continue;
+                step = json_object_new_object();
                 json_object_object_add(step, "unit", string_or_null(s->steps[i].unit));
                 json_object_object_add(step, "state", string_or_null(s->steps[i].active));
                 json_object_object_add(step, "text", string_or_null(s->steps[i].text));

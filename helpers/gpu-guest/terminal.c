@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -9,6 +10,8 @@
 #include "terminal.h"
 
 #define USEC_PER_SEC 1000000U
+#define WIDTH_MIN 60
+#define WIDTH_MAX 100
 
 const char *terminal_colour(FILE *stream, Colour colour) {
         static const char *const codes[] = {
@@ -24,6 +27,37 @@ const char *terminal_colour(FILE *stream, Colour colour) {
                 !isatty(fileno(stream)))
                 return "";
         return codes[colour];
+}
+
+size_t terminal_width(FILE *stream) {
+        struct winsize size;
+
+        if (ioctl(fileno(stream), TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+                return 0;
+        return size.ws_col < WIDTH_MIN   ? WIDTH_MIN
+               : size.ws_col > WIDTH_MAX ? WIDTH_MAX
+                                         : size.ws_col;
+}
+
+void terminal_print(FILE *stream, const char *text, size_t indent, size_t width) {
+        size_t room = width > indent ? width - indent : SIZE_MAX;
+
+        do {
+                size_t n = strlen(text);
+
+                if (n > room) {
+                        n = room;
+                        while (n > 0 && text[n] != ' ')
+                                n--;
+                        if (n == 0)
+                                n = strcspn(text, " ");
+                }
+                fprintf(stream, "%.*s\n", (int)n, text);
+                text += n;
+                text += strspn(text, " ");
+                if (*text)
+                        fprintf(stream, "%*s", (int)indent, "");
+        } while (*text);
 }
 
 void terminal_live(FILE *stream, const char *text) {

@@ -11,6 +11,14 @@ typedef enum Colour { COLOUR_PLAIN, COLOUR_BOLD, COLOUR_GOOD, COLOUR_BAD, COLOUR
 /* What switches to a colour, "" where the stream shows none. */
 const char *terminal_colour(FILE *stream, Colour colour);
 
+/* How wide it is, within what is good to read; 0 where the stream is no terminal. */
+size_t terminal_width(FILE *stream);
+
+/* Prints a text, and ends the line. It begins where the cursor is, which is after so many columns;
+ * what has no place within the width goes on below its beginning, and no word is broken. Width 0 is
+ * endless. */
+void terminal_print(FILE *stream, const char *text, size_t indent, size_t width);
+
 /* Writes over the line before, on a terminal; nothing else shows a line that is about to go. An
  * empty text takes it away. */
 void terminal_live(FILE *stream, const char *text);

@@ -68,10 +68,36 @@ def test_follow(host):
     host.assert_has_gpu()
 
 
+def test_on_a_narrow_terminal(host):
+    """Long reasons go on in the next line, and no word is broken; where nobody looks they are one line."""
+    host.write("/etc/gpu-guest.conf", "GPU_GUEST_HOLDERS=refuse\n")
+    host.run("systemd-run --quiet --unit=media sh -c 'exec 3</dev/dri/renderD128; exec sleep 1000'")
+    host.wait("grep -qx sleep /proc/$(systemctl show -P MainPID media)/comm")
+    host.call("systemctl start gpu-guest-check.service")
+    for command in "gpu-guest status", "gpu-guest try 5":
+        plain = host.call(command).stdout
+        assert max(map(len, plain.splitlines())) > 80
+        narrow = host.call(f"script -qc 'stty cols 80; NO_COLOR=1 {command}' /dev/null").stdout
+        lines = [line.rpartition("\x1b[K")[2] for line in narrow.replace("\r", "").splitlines()]
+        assert max(map(len, lines)) <= 80
+        words = "has /dev/dri/renderD128 open. It would have to be ended, but GPU_GUEST_HOLDERS=refuse"
+        assert words in " ".join(plain.split())
+        assert words in " ".join(" ".join(lines).split())
+
+
+# what the steps say when they are done
+DONE = ("Taking audio controller", "is off the text consoles", "is ready for a guest")
+
+
 def test_try(host):
     out = host.run("gpu-guest try 5", timeout=120)
-    assert "The graphics card is away from the host, for 5 s." in out
+    there, away, back = out.partition("The graphics card is away from the host, for 5 s.")
+    assert away
     assert out.splitlines()[-1] == "The graphics card is with the host, driver i915."
+    places = [there.find(words) for words in DONE]
+    assert -1 not in places and places == sorted(places)
+    # a step that is undone still has the words of its start, which are not what goes on then
+    assert not [words for words in DONE if words in back]
     host.assert_has_gpu()
 
 
@@ -125,6 +151,7 @@ def test_return(host):
     host.assert_guest_has_gpu("painter")
     out = host.run("gpu-guest return", timeout=180)
     assert out.splitlines()[-1] == "The graphics card is with the host, driver i915."
+    assert not [words for words in DONE if words in out]
     assert host.run("virsh domstate painter") == "shut off"
     host.assert_has_gpu()
     # nothing to do is done soon
