@@ -460,7 +460,8 @@ static int start_service(sd_bus *bus, const char *unit) {
  * src/udev/udev-builtin-uaccess.c). Who has the right in another way, or does not log in again, is
  * not waited for any longer. */
 static void wait_for_user(uid_t uid, uint64_t deadline) {
-        log_progress("Waiting for user %u to be at the desktop again, who may then use the GPU.",
+        log_progress("Waiting for user %u to be at the desktop again, who may use the graphics "
+                     "card only then.",
                 (unsigned)uid);
         (void)session_wait_user(uid, SEAT_NAME, clock_remaining(deadline));
 }
@@ -507,7 +508,8 @@ static void wait_for_desktop(void) {
 
         if (!udev || find_nodes(udev, &nodes) < 0)
                 return;
-        log_progress("Waiting for the desktop, which has to be the first to use the GPU.");
+        log_progress(
+                "Waiting for the desktop, which has to be the first to use the graphics card.");
         for (;;) {
                 _cleanup_(holders_done) Holders holders = {};
 

@@ -95,7 +95,7 @@ static void check_confinement(Check *c, const char *daemon, pid_t pid) {
         }
         if (sysfs_read(AT_FDCWD, path, &label) >= 0 && strstr(label, "(enforce)"))
                 check_add(c, "confinement", "AppArmor", ANSWER_YES,
-                        "confines %s (%s), and lets its hooks run", daemon, label);
+                        "confines %s, and lets its hooks run", daemon);
 }
 
 static void check_daemon(Check *c, const struct stat *hook) {

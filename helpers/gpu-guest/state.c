@@ -157,9 +157,10 @@ static bool has_prefix(const char *text, const char *prefix) {
 static int on_unit(sd_bus *bus, const char *unit, const char *active, const char *path, State *s) {
         bool is_active = strcmp(active, "active") == 0;
 
-        if (strcmp(unit, UNIT_VFIO) == 0)
-                s->since_us = get_time(
-                        bus, path, is_active ? "ActiveEnterTimestamp" : "InactiveEnterTimestamp");
+        if (strcmp(unit, UNIT_VFIO) == 0 && is_active)
+                s->since_us = get_time(bus, path, "ActiveEnterTimestamp");
+        else if (strcmp(unit, UNIT_VFIO) == 0 && strcmp(active, "inactive") == 0)
+                s->since_us = get_time(bus, path, "InactiveEnterTimestamp");
         if (strcmp(unit, UNIT_TARGET) == 0)
                 s->target = is_active;
         else if (is_active && has_prefix(unit, UNIT_LEASE_PREFIX))

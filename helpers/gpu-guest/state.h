@@ -34,7 +34,8 @@ typedef struct State {
         Owner owner;
         char *guest; /* the domain's name, or the process's; NULL: not known */
         pid_t guest_pid;
-        uint64_t since_us; /* since when it is where it is, CLOCK_REALTIME; 0: since the boot */
+        uint64_t since_us; /* since when it is where it is, CLOCK_REALTIME; 0: not known,
+                            * for systemd forgets a unit that nothing needs */
         bool target;       /* gpu-guest.target keeps it */
         char *trial;       /* the unit of a trial that keeps it; NULL: none */
         Lease *leases;

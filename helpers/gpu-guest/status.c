@@ -57,12 +57,6 @@ static void print_owner(FILE *f, const State *s) {
         }
 }
 
-static void print_since(FILE *f, const char *name, uint64_t us) {
-        _cleanup_free_ char *moment = us ? format_moment(us) : NULL;
-
-        print_field(f, name, "%s", moment ?: "the machine started");
-}
-
 static void print_steps(FILE *f, const State *s, bool failed) {
         const char *name = failed ? "Failed" : "Under way";
 
@@ -81,8 +75,11 @@ void status_print(FILE *f, const State *s) {
                 print_field(f, "Graphics card", "%s%s%s", s->address, s->model ? ", " : "",
                         s->model ?: "");
         print_owner(f, s);
-        if (s->address)
-                print_since(f, "Since", s->since_us);
+        if (s->address && s->since_us) {
+                _cleanup_free_ char *moment = format_moment(s->since_us);
+
+                print_field(f, "Since", "%s", moment ?: "?");
+        }
         for (size_t i = 0; i < s->n_leases; i++) {
                 _cleanup_free_ char *moment = format_moment(s->leases[i].since_us);
 

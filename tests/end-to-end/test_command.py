@@ -35,7 +35,7 @@ def test_status(host):
     assert not now["target"]
     text = host.run("gpu-guest status")
     assert "With: the host, driver i915" in text
-    assert "Since: the machine started" in text
+    assert "Since:" not in text
     assert "\033" not in text
 
     host.run("virsh start painter")
