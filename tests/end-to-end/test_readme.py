@@ -56,7 +56,9 @@ def blocks():
     """The README's commands by the heading above them."""
     found = {}
     heading, block = "", []
-    for line in README.read_text(encoding="utf-8").splitlines():
+    # what is printed, and not typed, is in a fence
+    text = re.sub(r"^```\n.*?^```\n", "", README.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for line in text.splitlines():
         if line.startswith("    "):
             block.append(line[4:])
             continue
