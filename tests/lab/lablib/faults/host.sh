@@ -74,7 +74,7 @@ login_on_tty() {
 # weston_on_tty: a Wayland compositor in front of the desktop, from a login on tty2
 weston_on_tty() {
 	login_on_tty 'weston --backend=drm-backend.so --use-pixman --socket=on-tty' &&
-		chvt 2 && until_ test -S /run/user/1000/on-tty
+		until_ test -S /run/user/1000/on-tty && until_ grep -qx tty2 /sys/class/tty/tty0/active
 }
 
 # service NODE [OPTION...]: a service of the system that uses a device node
