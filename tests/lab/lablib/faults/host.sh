@@ -71,9 +71,10 @@ login_on_tty() {
 	systemctl start getty@tty2.service
 }
 
-# weston_on_tty: a Wayland compositor in front of the desktop, from a login on tty2
+# weston_on_tty: a Wayland compositor in front of the desktop, from a login on tty2. It has no input devices
+# before its session is the active one, which it asks for after it has looked.
 weston_on_tty() {
-	login_on_tty 'weston --backend=drm-backend.so --use-pixman --socket=on-tty' &&
+	login_on_tty 'weston --backend=drm-backend.so --use-pixman --continue-without-input --socket=on-tty' &&
 		until_ test -S /run/user/1000/on-tty && until_ grep -qx tty2 /sys/class/tty/tty0/active
 }
 
