@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Makes those let go who have the GPU's device nodes open, or with --audio the nodes of the sound
- * cards that depend on it, after the graphical sessions have ended: a busy driver is never forced.
+ * Makes those let go who have the GPU's device nodes open, or the nodes of the sound cards that
+ * depend on it, after the graphical sessions have ended: a busy driver is never forced.
  *
- * 1. sound servers are told that the card is gone, as if it had been unplugged; they follow
- * 2. everybody else is dealt with by what he is (holders.h): a service is stopped through its
+ * 1. who has the GPU open is dealt with by what he is (holders.h): a service is stopped through its
  *    manager, and remembered; a single process is asked to end, then killed. PID 1 and logind have
  *    copies of what sessions have open, and drop them with the session
+ * 2. sound servers are told that their card is gone, as if it had been unplugged; they follow.
+ *    Everybody else who has it open is dealt with in the same way
  * 3. who is not ours to end, or does not go, is named, and the hand-over fails
  *
  * The inverse (--restore) has the sound cards noticed and starts the services again, once the
@@ -49,16 +50,15 @@
 #define DESKTOP_TIMEOUT_MS 30000
 #define USER_TIMEOUT_MS 30000 /* for a login that comes by itself: nobody waits for a password */
 
-static bool arg_audio = false;
 static bool arg_check = false;
 static bool arg_restore = false;
 
 static const char help[] =
         "holders-clear [OPTIONS]\n\n"
-        "Make the programs let go that have the Intel GPU open.\n\n"
+        "Make the programs let go that have the Intel GPU, or a sound card that depends on it,\n"
+        "open.\n\n"
         "  -h --help       Show this help\n"
         "     --version    Show the version\n"
-        "     --audio      The sound cards that depend on the GPU instead\n"
         "     --check      Only see whether it could be done now; change nothing\n"
         "     --restore    The inverse: start again what was stopped\n\n"
         "Services are stopped through systemd, other programs are ended. Virtual machines,\n"
@@ -406,25 +406,25 @@ static int check(sd_bus *bus, const Nodes *nodes, bool refuse) {
         }
 }
 
-static int find_nodes(struct udev *udev, Nodes *ret) {
-        _cleanup_free_ char *gpu = NULL;
-        int r = gpu_find(udev, &gpu);
+/* The GPU's, and those of its sound cards for whoever wants them. */
+static int find_nodes(struct udev *udev, Nodes *gpu, Nodes *sound) {
+        _cleanup_free_ char *address = NULL;
+        int r = gpu_find(udev, &address);
 
         if (r < 0)
                 return log_error_errno(r, "Cannot find the graphics card: %m");
-        log_set_device(gpu);
-        if (!arg_audio)
-                r = nodes_add_pci(ret, udev, gpu, NULL);
-        if (r >= 0 && (arg_audio || arg_check))
-                r = add_sound_nodes(udev, gpu, ret);
+        log_set_device(address);
+        r = nodes_add_pci(gpu, udev, address, NULL);
+        if (r >= 0 && sound)
+                r = add_sound_nodes(udev, address, sound);
         if (r < 0)
-                return log_error_errno(r, "Cannot list the device nodes of %s: %m", gpu);
+                return log_error_errno(r, "Cannot list the device nodes of %s: %m", address);
         return 0;
 }
 
 static int make_let_go(sd_bus *bus) {
         _cleanup_(udev_unrefp) struct udev *udev = udev_new();
-        _cleanup_(nodes_done) Nodes nodes = {};
+        _cleanup_(nodes_done) Nodes gpu = {}, sound = {};
         bool refuse = false;
         int r;
 
@@ -433,13 +433,14 @@ static int make_let_go(sd_bus *bus) {
         r = setting_refuse_holders(&refuse);
         if (r < 0)
                 return log_error_errno(r, SETTING_HOLDERS " is neither \"stop\" nor \"refuse\".");
-        r = find_nodes(udev, &nodes);
-        if (r < 0 || nodes.n == 0)
+        r = find_nodes(udev, &gpu, arg_check ? &gpu : &sound);
+        if (r < 0)
                 return r;
+        if (arg_check)
+                return check(bus, &gpu, refuse);
 
-        return arg_check   ? check(bus, &nodes, refuse)
-               : arg_audio ? clear_sound(bus, &nodes, refuse)
-                           : clear(bus, &nodes, refuse);
+        r = clear(bus, &gpu, refuse);
+        return r < 0 ? r : clear_sound(bus, &sound, refuse);
 }
 
 /* The inverse. */
@@ -506,7 +507,7 @@ static void wait_for_desktop(void) {
         uint64_t deadline = clock_deadline(DESKTOP_TIMEOUT_MS);
         _cleanup_(nodes_done) Nodes nodes = {};
 
-        if (!udev || find_nodes(udev, &nodes) < 0)
+        if (!udev || find_nodes(udev, &nodes, NULL) < 0)
                 return;
         log_progress(
                 "Waiting for the desktop, which has to be the first to use the graphics card.");
@@ -561,7 +562,6 @@ static int run(void) {
 int main(int argc, char *argv[]) {
         int r = options_parse(argc, argv, help,
                 (const Option[]){
-                        {"audio", &arg_audio},
                         {"check", &arg_check},
                         {"restore", &arg_restore},
                         {},

@@ -75,7 +75,7 @@ def test_helpers_by_hand_twice(host):
     helper = "/usr/libexec/gpu-guest/"
     host.run("systemctl stop display-manager.service")
     for act in ("vfio-claim --check", "holders-clear --check", "seat-clear", "holders-clear",
-                "holders-clear --audio", "audio-unbind", "vtcon-unbind", "vfio-claim"):
+                "audio-unbind", "vtcon-unbind", "vfio-claim"):
         host.run(f"{helper}{act} && {helper}{act}")
     assert host.state()["driver"] == "vfio-pci"
     for act in ("i915-restore", "vtcon-unbind --restore", "audio-unbind --restore",

@@ -524,7 +524,7 @@ static void assert_calls(const char *expected) {
 }
 
 static void test_holders_nothing(void) {
-        static const char *const options[] = {NULL, "--audio", "--check", "--restore"};
+        static const char *const options[] = {NULL, "--check", "--restore"};
 
         machine("i915");
         assert_int(run("holders-clear", NULL), 1);
