@@ -28,11 +28,11 @@ def field(text: str, name: str) -> str:
     return match[1] if match else ""
 
 
-def read(text: str) -> tuple:
-    """The programs that were started between the marks, and CPU time in ms by what all others are
+def read(text: str, until: float) -> tuple:
+    """The programs that were started from the mark on, and CPU time in ms by what all others are
     called."""
     cpu: Dict[str, float] = defaultdict(float)
-    begin = end = 0.0
+    begin = 0.0
     names: Dict[str, str] = {}
     forked, execed, exited, before = {}, {}, {}, {}
     since = None
@@ -45,9 +45,7 @@ def read(text: str) -> tuple:
             if rest.strip() == "begin":
                 begin, since = at, at
                 cpu.clear()
-            else:
-                end = at
-        if not begin or end:
+        if not begin or at > until:
             continue
         pid = match["pid"]
         if event == "sched_process_fork":
@@ -63,7 +61,7 @@ def read(text: str) -> tuple:
             cpu[pid] += at - (since or at)
             since = at
             names.setdefault(pid, field(rest, "prev_comm"))
-    programs = [Program(names[p], execed[p] - begin, exited.get(p, end) - begin,
+    programs = [Program(names[p], execed[p] - begin, exited.get(p, until) - begin,
                         1000 * before[p], 1000 * (cpu[p] - before[p]))
                 for p in execed if p in forked]
     others: Dict[str, float] = defaultdict(float)
@@ -73,9 +71,9 @@ def read(text: str) -> tuple:
     return sorted(programs, key=lambda p: p.began), others
 
 
-def show(title: str, text: str) -> None:
-    """Print it."""
-    programs, others = read(text)
+def show(title: str, text: str, until: float) -> None:
+    """Print it, up to this time of the trace."""
+    programs, others = read(text, until)
     print(f"\n{title}\n\n  began   ended   CPU ms before exec and after")
     for p in programs:
         print(f"  {p.began:6.3f}  {p.ended:6.3f}  {p.before:8.0f} {p.after:8.0f}  {p.name}")
