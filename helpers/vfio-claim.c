@@ -243,6 +243,19 @@ static int claim(struct udev *udev, int fd, const char *gpu, const char *group) 
         return 0;
 }
 
+/* At boot udev may not have seen all of the machine yet, which the check waits for. It comes first:
+ * what keeps udev busy later is the audio controller's nodes that are gone. */
+static int find_gpu(struct udev *udev, char **ret) {
+        int r = arg_check ? -ENODEV : gpu_find(udev, ret);
+
+        if (r != -ENODEV)
+                return r;
+        r = gpu_wait_udev(udev, UDEV_TIMEOUT_MS);
+        if (r < 0)
+                log_warning_errno(r, "udev is still busy, going on without waiting for it: %m");
+        return gpu_find(udev, ret);
+}
+
 static int run(void) {
         _cleanup_(udev_unrefp) struct udev *udev = udev_new();
         _cleanup_free_ char *gpu = NULL, *group = NULL;
@@ -251,10 +264,7 @@ static int run(void) {
 
         if (!udev)
                 return log_oom();
-        r = gpu_wait_udev(udev, UDEV_TIMEOUT_MS);
-        if (r < 0)
-                log_warning_errno(r, "udev is still busy, going on without waiting for it: %m");
-        r = gpu_find(udev, &gpu);
+        r = find_gpu(udev, &gpu);
         if (r == -ENODEV)
                 return log_error_event(EVENT(MESSAGE_NO_CARD), r,
                         "udev knows no Intel graphics card on this machine.");
