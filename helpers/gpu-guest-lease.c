@@ -249,7 +249,8 @@ static int name_lease(const char *uuid, char **ret_unit) {
 static int execute_hook(const char *unit) {
         _cleanup_free_ char *shown = text_printable(arg_exec);
 
-        execl(arg_exec, arg_exec, arg_domain, HOOK_OPERATION, "begin", unit, NULL);
+        execl(arg_exec, arg_exec, arg_domain, HOOK_OPERATION, arg_release ? "end" : "begin", unit,
+                NULL);
         return log_error_errno(errno, "Cannot execute %s: %m", shown ?: "the hook");
 }
 
@@ -259,6 +260,21 @@ static int print_lease(const char *unit) {
         if (puts(unit) < 0 || fflush(stdout) != 0)
                 return log_error_errno(errno, "Cannot write to standard output: %m");
         return 0;
+}
+
+static bool run_has(const char *unit, const char *suffix) {
+        _cleanup_free_ char *path = NULL;
+        size_t stem = strlen(unit) - strlen(UNIT_LEASE_SUFFIX);
+
+        if (asprintf(&path, RUN_DIR "/%.*s%s", (int)stem, unit, suffix) < 0)
+                return true;
+        return access(path, F_OK) >= 0 || errno != ENOENT;
+}
+
+/* Might there be a lease? While it lives it has a directory, which is systemd's, and from before it
+ * is asked for until it is released another one, which is the hook's. */
+static bool is_leased(const char *unit) {
+        return run_has(unit, UNIT_LEASE_SUFFIX) || run_has(unit, LEASE_ASKED_SUFFIX);
 }
 
 static int release(void) {
@@ -277,6 +293,9 @@ static int release(void) {
                 if (r < 0)
                         return r;
         }
+        /* other people's domains end as well */
+        if (arg_exec && !is_leased(unit))
+                return 0;
         return print_lease(unit);
 }
 
@@ -312,8 +331,9 @@ static void help(void) {
              "     --version         Show the version\n"
              "     --release         Print the unit whatever the XML says: a lease can be ended\n"
              "                       after the device was taken from the domain\n"
-             "     --exec=HOOK       Instead of printing the unit, execute HOOK DOMAIN " HOOK_OPERATION
-             " begin UNIT\n"
+             "     --exec=HOOK       Execute HOOK DOMAIN lease begin UNIT instead of printing the "
+             "unit;\n"
+             "                       with --release, and only if there is that lease, \"end\"\n"
              "     --qemu-dir=DIR    Where libvirt keeps the definitions of domains\n"
              "                       [" LIBVIRT_QEMU_DIR "]\n\n"
              "A domain whose other PCI host devices cannot go to a guest is refused.\n"

@@ -86,6 +86,11 @@
 #define UNIT_LEASE_PREFIX "gpu-guest@"
 #define UNIT_LEASE_SUFFIX ".service"
 
+/* directories that libvirt's hook looks for: one with a lease's name (RuntimeDirectory=), and one
+ * with this suffix that it makes itself */
+#define RUN_DIR "/run"
+#define LEASE_ASKED_SUFFIX ".asked"
+
 /* journal fields */
 #define JOURNAL_DEVICE "GPU_GUEST_DEVICE"
 #define JOURNAL_DOMAIN "GPU_GUEST_DOMAIN"
