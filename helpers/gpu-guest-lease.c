@@ -271,8 +271,8 @@ static bool run_has(const char *unit, const char *suffix) {
         return access(path, F_OK) >= 0 || errno != ENOENT;
 }
 
-/* Might there be a lease? While it lives it has a directory, which is systemd's, and from before it
- * is asked for until it is released another one, which is the hook's. */
+/* Might there be a lease? While it lives it has a directory, which its unit makes, and from before
+ * it is asked for until it is released another one, which is the hook's. */
 static bool is_leased(const char *unit) {
         return run_has(unit, UNIT_LEASE_SUFFIX) || run_has(unit, LEASE_ASKED_SUFFIX);
 }

@@ -86,8 +86,8 @@
 #define UNIT_LEASE_PREFIX "gpu-guest@"
 #define UNIT_LEASE_SUFFIX ".service"
 
-/* directories that libvirt's hook looks for: one with a lease's name (RuntimeDirectory=), and one
- * with this suffix that it makes itself */
+/* directories that libvirt's hook looks for: one with the name of a lease, which its unit makes,
+ * and one with this suffix, which the hook makes itself */
 #define RUN_DIR "/run"
 #define LEASE_ASKED_SUFFIX ".asked"
 

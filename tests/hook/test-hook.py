@@ -304,7 +304,7 @@ class Hook(Directory):
                 self.assertEqual(self.calls(), [self.asked_at_end(), STOP])
                 self.assertEqual(result.returncode, 0)
                 self.assert_silent(result)
-                # what is systemd's stays until the lease has ended
+                # what is the unit's stays until the lease has ended
                 self.assertEqual(self.marks(), [n for n in names if n.endswith("service")])
                 for name in self.marks():
                     (self.marks_dir / name).rmdir()
@@ -421,6 +421,9 @@ class Hook(Directory):
         for step in "check", "desktop", "seat", "audio", "vtcon", "vfio":
             self.assertTrue((units / f"gpu-guest-{step}.service.in").exists(), step)
             self.assertIn(step, text)
+        lease = (units / "gpu-guest@.service.in").read_text()
+        self.assertIn('\nExecStartPre=:+mkdir -p "/run/%n"\n', lease)
+        self.assertIn('\nExecStopPost=-:+rmdir "/run/%n"\n', lease)
 
 
 def hostdev(address, attributes="mode='subsystem' type='pci' managed='no'"):
