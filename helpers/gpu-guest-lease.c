@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Tells libvirt's hook which lease a domain needs: prints the name of the unit if the domain has
- * the GPU among its PCI host devices, nothing if it does not.
+ * the GPU among its PCI host devices, nothing if it does not. The hook gives way to it (--exec),
+ * and is run again for what remains: so other people's domains wait for no second process.
  *
  * 1. Read the domain's XML from standard input, where libvirt puts it.
  * 2. With nothing there (somebody tries the hook by hand), read the definition in libvirt's own
@@ -42,7 +43,11 @@
 /* At boot libvirt starts domains while udev may still be busy with the devices it has found. */
 #define UDEV_TIMEOUT_MS 30000
 
+/* Which operation the hook is run again with; libvirt has none of this name. */
+#define HOOK_OPERATION "lease"
+
 static bool arg_release = false;
+static const char *arg_exec = NULL;
 static const char *arg_qemu_dir = LIBVIRT_QEMU_DIR;
 static const char *arg_domain = NULL;
 
@@ -241,10 +246,30 @@ static int name_lease(const char *uuid, char **ret_unit) {
         return 0;
 }
 
+static int execute_hook(const char *unit) {
+        _cleanup_free_ char *shown = text_printable(arg_exec);
+
+        execl(arg_exec, arg_exec, arg_domain, HOOK_OPERATION, arg_release ? "end" : "begin", unit,
+                NULL);
+        return log_error_errno(errno, "Cannot execute %s: %m", shown ?: "the hook");
+}
+
 static int print_lease(const char *unit) {
+        if (arg_exec)
+                return execute_hook(unit);
         if (puts(unit) < 0 || fflush(stdout) != 0)
                 return log_error_errno(errno, "Cannot write to standard output: %m");
         return 0;
+}
+
+/* Might the hook have a lease to end? From before it asks for one until it has ended that there is
+ * a directory of its name. */
+static bool is_leased(const char *unit) {
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, RUN_DIR "/%s", unit) < 0)
+                return true;
+        return access(path, F_OK) >= 0 || errno != ENOENT;
 }
 
 static int release(void) {
@@ -263,6 +288,9 @@ static int release(void) {
                 if (r < 0)
                         return r;
         }
+        /* other people's domains end as well */
+        if (arg_exec && !is_leased(unit))
+                return 0;
         return print_lease(unit);
 }
 
@@ -298,6 +326,9 @@ static void help(void) {
              "     --version         Show the version\n"
              "     --release         Print the unit whatever the XML says: a lease can be ended\n"
              "                       after the device was taken from the domain\n"
+             "     --exec=HOOK       Execute HOOK DOMAIN lease begin UNIT instead of printing the "
+             "unit;\n"
+             "                       with --release, and only if there is that lease, \"end\"\n"
              "     --qemu-dir=DIR    Where libvirt keeps the definitions of domains\n"
              "                       [" LIBVIRT_QEMU_DIR "]\n\n"
              "A domain whose other PCI host devices cannot go to a guest is refused.\n"
@@ -306,11 +337,12 @@ static void help(void) {
 }
 
 static int parse_argv(int argc, char *argv[]) {
-        enum { ARG_VERSION = 0x100, ARG_RELEASE, ARG_QEMU_DIR };
+        enum { ARG_VERSION = 0x100, ARG_RELEASE, ARG_EXEC, ARG_QEMU_DIR };
         static const struct option options[] = {
                 {"help", no_argument, NULL, 'h'},
                 {"version", no_argument, NULL, ARG_VERSION},
                 {"release", no_argument, NULL, ARG_RELEASE},
+                {"exec", required_argument, NULL, ARG_EXEC},
                 {"qemu-dir", required_argument, NULL, ARG_QEMU_DIR},
                 {},
         };
@@ -326,6 +358,9 @@ static int parse_argv(int argc, char *argv[]) {
                         return 0;
                 case ARG_RELEASE:
                         arg_release = true;
+                        break;
+                case ARG_EXEC:
+                        arg_exec = optarg;
                         break;
                 case ARG_QEMU_DIR:
                         arg_qemu_dir = optarg;

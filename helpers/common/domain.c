@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Reads a domain's XML with libxml2's SAX interface: nothing but the bytes at hand and what was
- * found is kept, however large the input is.
+ * found is kept, however large the input is. What is as small and plain as libvirt's own XML is
+ * read without libxml2 (domain-plain.c), and only that.
  *
  * What libvirt takes for an address we take for one, and nothing else
  * (virPCIDeviceAddressParseXML() in src/conf/device_conf.c, virStrToLong_uip() in
@@ -21,11 +22,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "domain-plain.h"
 #include "domain.h"
 
 #define UUID_DIGITS 32
 #define UUID_TEXT_MAX \
         64 /* libvirt lets hyphens be left out or set anywhere, and blanks surround it */
+
+#define HEAD_SIZE (64U * 1024U) /* what is larger goes to libxml2 */
 
 #if LIBXML_VERSION >= 21200
 typedef const xmlError ParseError;
@@ -47,10 +51,17 @@ enum {
 
 static const char *const level_names[] = {"", "domain", "devices", "hostdev", "source", "address"};
 
-typedef struct Parser {
-        xmlParserCtxtPtr ctxt;
+/* Where the bytes come from. The first ones are kept, since both parsers may want them. */
+typedef struct Input {
         int fd;
         size_t n_read;
+        char head[HEAD_SIZE];
+        size_t n_head, n_taken; /* in it, and what libxml2 has had of that */
+} Input;
+
+typedef struct Parser {
+        Input *input;
+        xmlParserCtxtPtr ctxt; /* NULL while libxml2 is not needed */
 
         int depth;          /* of the current element */
         int level;          /* how far it, or an ancestor, is down our way */
@@ -76,6 +87,7 @@ void domain_done(Domain *d) {
 static void parser_done(Parser *p) {
         domain_done(&p->domain);
         free(p->reason);
+        *p = (Parser){.input = p->input};
 }
 
 /* A reason may quote the input: keep the first line, without control characters. */
@@ -104,15 +116,16 @@ parser_fail(Parser *p, int error, const char *format, ...) {
 }
 
 /* The same from within a callback of the parser, which is told to stop. */
-#define parser_stop(p, ...)                  \
-        do {                                 \
-                parser_fail(p, __VA_ARGS__); \
-                xmlStopParser((p)->ctxt);    \
+#define parser_stop(p, ...)                       \
+        do {                                      \
+                parser_fail(p, __VA_ARGS__);      \
+                if ((p)->ctxt)                    \
+                        xmlStopParser((p)->ctxt); \
         } while (0)
 
 /* Waits for the next bytes. Regular files are always ready. */
-static int wait_readable(Parser *p) {
-        struct pollfd pfd = {.fd = p->fd, .events = POLLIN};
+static int wait_readable(Input *in) {
+        struct pollfd pfd = {.fd = in->fd, .events = POLLIN};
         int r;
 
         do
@@ -123,7 +136,7 @@ static int wait_readable(Parser *p) {
         if (r > 0)
                 return 0;
 
-        return p->n_read > 0 ? -ETIMEDOUT : -ENODATA;
+        return in->n_read > 0 ? -ETIMEDOUT : -ENODATA;
 }
 
 static const char *read_error(int error) {
@@ -139,16 +152,16 @@ static const char *read_error(int error) {
 
 /* Reads until the buffer is full or the end has come. Returns the number of bytes, or a negative
  * errno. */
-static ssize_t read_full(Parser *p, char *buffer, size_t size) {
+static ssize_t read_full(Input *in, char *buffer, size_t size) {
         size_t done = 0;
 
         while (done < size) {
                 ssize_t n;
-                int r = wait_readable(p);
+                int r = wait_readable(in);
 
                 if (r < 0)
                         return r;
-                n = read(p->fd, buffer + done, size - done);
+                n = read(in->fd, buffer + done, size - done);
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
@@ -156,9 +169,34 @@ static ssize_t read_full(Parser *p, char *buffer, size_t size) {
                 if (n == 0)
                         break;
                 done += (size_t)n;
-                p->n_read += (size_t)n;
+                in->n_read += (size_t)n;
         }
         return (ssize_t)done;
+}
+
+/* Reads the first bytes: all of them, if they are few. */
+static int read_head(Parser *p) {
+        Input *in = p->input;
+        ssize_t n = read_full(in, in->head, sizeof(in->head));
+
+        if (n == 0)
+                n = -ENODATA;
+        if (n < 0) {
+                parser_fail(p, (int)n, "%s", read_error((int)n));
+                return p->error;
+        }
+        in->n_head = (size_t)n;
+        return 0;
+}
+
+static ssize_t take_bytes(Input *in, char *buffer, size_t size) {
+        size_t left = in->n_head - in->n_taken, n = size < left ? size : left;
+
+        if (n == 0)
+                return read_full(in, buffer, size);
+        memcpy(buffer, in->head + in->n_taken, n);
+        in->n_taken += n;
+        return (ssize_t)n;
 }
 
 /* Hands bytes to libxml2: 0 at the end, or when there was an error of whatever kind, so that the
@@ -171,12 +209,10 @@ static int on_read(void *userdata, char *buffer, int size) {
         if (p->error < 0)
                 return 0;
 
-        n = read_full(p, buffer, (size_t)size);
-        if (n == 0 && p->n_read == 0)
-                n = -ENODATA;
+        n = take_bytes(p->input, buffer, (size_t)size);
         if (n < 0)
                 parser_fail(p, (int)n, "%s", read_error((int)n));
-        else if (p->n_read > DOMAIN_SIZE_MAX)
+        else if (p->input->n_read > DOMAIN_SIZE_MAX)
                 parser_fail(p, -EFBIG, "it has more than %u MiB", DOMAIN_SIZE_MAX / 1024 / 1024);
         else if (memchr(buffer, '\0', (size_t)n))
                 parser_fail(p, -EBADMSG, "there is a NUL byte in it");
@@ -194,6 +230,11 @@ static void on_error(void *userdata, ParseError *error) {
         else
                 parser_fail(p, -EBADMSG, "line %d: %s", error->line,
                         error->message ? error->message : "not well-formed");
+}
+
+/* Where libxml2 is; what is refused without it is refused again with it. */
+static int line_number(Parser *p) {
+        return p->ctxt ? xmlSAX2GetLineNumber(p->ctxt) : 0;
 }
 
 /* For what libxml2 says without naming a parser: it would go to standard error. */
@@ -262,7 +303,7 @@ static bool read_number(Parser *p, const xmlChar **attributes, int n_attributes,
                 parser_stop(p, -EBADMSG,
                         "line %d: %s='%.32s' in the address of a PCI device is no number up to "
                         "0x%x",
-                        xmlSAX2GetLineNumber(p->ctxt), name, value, max);
+                        line_number(p), name, value, max);
                 return false;
         }
         return true;
@@ -369,7 +410,7 @@ static void on_end_element(
                         parser_stop(p, -EBADMSG,
                                 "a PCI device ends on line %d with %zu source addresses instead "
                                 "of one",
-                                xmlSAX2GetLineNumber(p->ctxt), p->n_addresses);
+                                line_number(p), p->n_addresses);
                 p->level--;
         }
         if (p->depth == LEVEL_DOMAIN + 1)
@@ -406,22 +447,24 @@ static int normalize_uuid(const char *s, size_t n, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
-static int parse(Parser *p) {
-        xmlSAXHandler sax = {
-                .initialized = XML_SAX2_MAGIC,
-                .internalSubset = on_doctype,
-                .startElementNs = on_start_element,
-                .endElementNs = on_end_element,
-                .characters = on_text,
-                .cdataBlock = on_text,
-                .serror = on_error,
-        };
+static const xmlSAXHandler sax = {
+        .initialized = XML_SAX2_MAGIC,
+        .internalSubset = on_doctype,
+        .startElementNs = on_start_element,
+        .endElementNs = on_end_element,
+        .characters = on_text,
+        .cdataBlock = on_text,
+        .serror = on_error,
+};
+
+static int parse_with_libxml2(Parser *p) {
         _cleanup_(xmlFreeParserCtxtp) xmlParserCtxtPtr ctxt = NULL;
+        xmlSAXHandler handler = sax;
         int r;
 
         xmlSetGenericErrorFunc(NULL, ignore_message);
 
-        ctxt = xmlCreateIOParserCtxt(&sax, p, on_read, NULL, p, XML_CHAR_ENCODING_NONE);
+        ctxt = xmlCreateIOParserCtxt(&handler, p, on_read, NULL, p, XML_CHAR_ENCODING_NONE);
         if (!ctxt)
                 return -ENOMEM;
         p->ctxt = ctxt;
@@ -436,9 +479,31 @@ static int parse(Parser *p) {
         return p->error;
 }
 
+/* Returns true if the XML was plain and there is nothing to say against it. */
+static bool parse_plain(Parser *p) {
+        const Input *in = p->input;
+
+        return in->n_head < sizeof(in->head) && domain_plain_parse(in->head, in->n_head, &sax, p) &&
+               p->error >= 0;
+}
+
+static int parse(Parser *p) {
+        int r = read_head(p);
+
+        if (r < 0 || parse_plain(p))
+                return r;
+        parser_done(p);
+        return parse_with_libxml2(p);
+}
+
 int domain_parse_fd(int fd, Domain *ret, char **ret_reason) {
-        _cleanup_(parser_done) Parser p = {.fd = fd};
+        Input input;
+        _cleanup_(parser_done) Parser p = {.input = &input};
         int r;
+
+        /* and not the buffer, which is large */
+        input.fd = fd;
+        input.n_read = input.n_head = input.n_taken = 0;
 
         r = parse(&p);
         if (r >= 0 && p.has_uuid) {

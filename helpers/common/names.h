@@ -86,6 +86,9 @@
 #define UNIT_LEASE_PREFIX "gpu-guest@"
 #define UNIT_LEASE_SUFFIX ".service"
 
+/* where libvirt's hook makes a directory with the name of each lease that it asks for */
+#define RUN_DIR "/run"
+
 /* journal fields */
 #define JOURNAL_DEVICE "GPU_GUEST_DEVICE"
 #define JOURNAL_DOMAIN "GPU_GUEST_DOMAIN"

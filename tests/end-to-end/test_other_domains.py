@@ -33,6 +33,8 @@ def test_domain_without_the_gpu_changes_nothing(host):
     assert host.run("virsh domstate plain") == "running"
     host.run("virsh destroy plain")
     host.assert_has_gpu()
+    # what libvirt's hook takes for a lease
+    assert host.run("ls -d /run/gpu-guest@* 2>/dev/null || :") == ""
 
 
 def test_domain_without_the_gpu_runs_none_of_our_units(idle_host):

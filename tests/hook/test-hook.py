@@ -12,6 +12,7 @@ Usage: test-hook.py TEMPLATE GPU-GUEST-LEASE
 import contextlib
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import socket
@@ -74,7 +75,13 @@ cd "{dir}"
 {behaviour}
 """
 
-GOOD_LEASE = "echo gpu-guest@win10.service"
+# the domain has the card
+GOOD_LEASE = """
+case $1 in
+        --exec=*) exec "${1#--exec=}" "$3" lease begin gpu-guest@win10.service ;;
+        --release) exec "${2#--exec=}" "$4" lease end gpu-guest@win10.service ;;
+esac
+"""
 GOOD_SYSTEMCTL = ""
 
 # systemctl of a machine where steps failed, and the lease's start with them
@@ -115,7 +122,10 @@ class Hook(Directory):
             self.assertIn(f"@{name}@", text)
             text = text.replace(f"@{name}@", str(self.dir))
         self.hook = self.dir / "hook"
-        self.write(self.hook, text)
+        self.marks_dir = self.dir / "run"
+        self.marks_dir.mkdir()
+        self.assertIn(" /run/gpu-guest@", text)
+        self.write(self.hook, re.sub(r'(?<=[ ="])/run/', f"{self.marks_dir}/", text))
         self.behave("gpu-guest-lease", GOOD_LEASE)
         self.behave("systemctl", GOOD_SYSTEMCTL)
 
@@ -144,16 +154,39 @@ class Hook(Directory):
         path.unlink(missing_ok=True)
         return [call.split(b"\0")[:-1] for call in data.split(b"\1")[:-1]]
 
+    def asked(self, domain_name="win10", options=()):
+        """What gpu-guest-lease is asked at the start of a domain."""
+        exe = b"--exec=" + os.fsencode(self.hook)
+        return [b"gpu-guest-lease", *options, exe, b"--", os.fsencode(domain_name)]
+
+    def asked_at_end(self, domain_name="win10"):
+        """And at its end."""
+        return self.asked(domain_name, [b"--release"])
+
+    def marks(self):
+        return sorted(path.name for path in self.marks_dir.iterdir())
+
     def assert_silent(self, result):
         self.assertEqual((result.stdout, result.stderr), (b"", b""))
 
     def test_prepare(self):
         result = self.run_hook("win10", "prepare", "begin", "-")
-        self.assertEqual(
-            self.calls(), [[b"gpu-guest-lease", b"--", b"win10"], CHECK, RESET, START]
-        )
+        self.assertEqual(self.calls(), [self.asked(), CHECK, RESET, START])
         self.assertEqual(result.returncode, 0)
         self.assert_silent(result)
+        self.assertEqual(self.marks(), ["gpu-guest@win10.service"])
+
+    def test_prepare_relative(self):
+        """As a person may run it."""
+        for command in [f"./{self.hook.name}"], ["sh", self.hook.name]:
+            with self.subTest(command=command):
+                result = subprocess.run([*command, "win10", "prepare", "begin"], cwd=self.dir,
+                                        stdin=subprocess.DEVNULL, capture_output=True)
+                exe = b"--exec=" + os.fsencode(command[-1])
+                self.assertEqual(
+                    self.calls(), [[b"gpu-guest-lease", exe, b"--", b"win10"], CHECK, RESET, START]
+                )
+                self.assertEqual((result.returncode, result.stderr), (0, b""))
 
     def test_other_version(self):
         """What package managers leave in the directory runs as well, and must do nothing."""
@@ -170,14 +203,15 @@ class Hook(Directory):
     def test_prepare_other_domain(self):
         self.behave("gpu-guest-lease", "")
         result = self.run_hook("other", "prepare", "begin", "-")
-        self.assertEqual(self.calls(), [[b"gpu-guest-lease", b"--", b"other"]])
+        self.assertEqual(self.calls(), [self.asked("other")])
         self.assertEqual(result.returncode, 0)
         self.assert_silent(result)
+        self.assertEqual(self.marks(), [])
 
     def test_prepare_unreadable(self):
         self.behave("gpu-guest-lease", "echo 'gpu-guest-lease: that is why' >&2; exit 1")
         result = self.run_hook("win10", "prepare", "begin", "-")
-        self.assertEqual(self.calls(), [[b"gpu-guest-lease", b"--", b"win10"]])
+        self.assertEqual(self.calls(), [self.asked()])
         self.assertEqual(result.returncode, 1)
         self.assertEqual(result.stdout, b"")
         self.assertEqual(result.stderr, b"gpu-guest-lease: that is why\n")
@@ -201,6 +235,7 @@ class Hook(Directory):
     def test_check_fails(self):
         lines = self.failing(["gpu-guest-check.service"], "There is no IOMMU.")
         self.assertEqual(lines, ["gpu-guest-check.service (exit-code): There is no IOMMU."])
+        self.assertEqual(self.marks(), [])
         # the desktop was not touched, and only the check was asked
         self.assertEqual(
             self.calls()[1:],
@@ -226,6 +261,8 @@ class Hook(Directory):
                 lines = self.failing([unit], "50% of $HOME\\n")
                 self.assertEqual(lines, [f"{unit} (exit-code): 50% of $HOME\\n"])
                 self.assertEqual(self.calls()[1:4], [CHECK, RESET, START])
+                # its start may be going on all the same
+                self.assertEqual(self.marks(), ["gpu-guest@win10.service"])
 
     def test_two_steps_fail(self):
         units = ["gpu-guest-seat.service", "gpu-guest-vfio.service"]
@@ -238,23 +275,72 @@ class Hook(Directory):
         self.assertEqual(len(lines), 1)
         self.assertIn("dependency job for gpu-guest@win10.service", lines[0])
 
+    def test_prepare_no_mark(self):
+        """A lease that release would not know of is not taken."""
+        self.marks_dir.rmdir()
+        self.marks_dir.touch()
+        result = self.run_hook("win10", "prepare", "begin", "-")
+        self.assertEqual(self.calls(), [self.asked(), CHECK, RESET])
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"mkdir: ", result.stderr)
+
+    def test_mark_comes_first(self):
+        """Whoever is killed while the lease is still starting has left what release looks for."""
+        self.behave("systemctl", f"case $* in 'start -- gpu'*) ls '{self.marks_dir}' >seen ;; esac")
+        self.run_hook("win10", "prepare", "begin", "-")
+        self.assertEqual((self.dir / "seen").read_text(), "gpu-guest@win10.service\n")
+
     def test_release(self):
+        (self.marks_dir / "gpu-guest@win10.service").mkdir()
         result = self.run_hook("win10", "release", "end", "destroyed")
-        self.assertEqual(self.calls(), [[b"gpu-guest-lease", b"--release", b"--", b"win10"], STOP])
+        self.assertEqual(self.calls(), [self.asked_at_end(), STOP])
+        self.assertEqual(result.returncode, 0)
+        self.assert_silent(result)
+        self.assertEqual(self.marks(), [])
+
+    def test_release_no_lease(self):
+        """Nothing is run for other people's domains."""
+        result = self.run_hook("win10", "release", "end", "destroyed")
+        self.assertEqual(self.calls(), [])
         self.assertEqual(result.returncode, 0)
         self.assert_silent(result)
 
+    def test_release_lease_of_another(self):
+        """gpu-guest-lease knows which lease would be this domain's."""
+        self.behave("gpu-guest-lease", "")
+        (self.marks_dir / "gpu-guest@other.service").mkdir()
+        result = self.run_hook("win10", "release", "end", "destroyed")
+        self.assertEqual(self.calls(), [self.asked_at_end()])
+        self.assertEqual(result.returncode, 0)
+        self.assert_silent(result)
+        self.assertEqual(self.marks(), ["gpu-guest@other.service"])
+
+    def test_prepare_and_release(self):
+        """Whatever the unit's name may have in it, release finds what prepare has left."""
+        for instance in "a\\x20b", "win10", "x" * 237, "\\x2a", "\\x2e.-..-x", "a.service":
+            with self.subTest(instance=instance):
+                unit = f"gpu-guest@{instance}.service"
+                self.behave("gpu-guest-lease",
+                            GOOD_LEASE.replace("gpu-guest@win10.service", shlex.quote(unit)))
+                self.assertEqual(self.run_hook("x", "prepare", "begin", "-").returncode, 0)
+                self.assertEqual(self.calls()[-1], [*START[:-1], unit.encode()])
+                self.assertEqual(self.run_hook("x", "release", "end", "-").returncode, 0)
+                self.assertEqual(self.calls()[-1], [*STOP[:-1], unit.encode()])
+                self.assertEqual(self.marks(), [])
+
     def test_release_never_fails(self):
+        (self.marks_dir / "gpu-guest@win10.service").mkdir()
         self.behave("systemctl", "echo 'Unit gpu-guest@win10.service not loaded.' >&2; exit 5")
         result = self.run_hook("win10", "release", "end", "-")
         self.assertEqual(result.returncode, 0)
         self.assert_silent(result)
         self.calls()
 
+        (self.marks_dir / "gpu-guest@win10.service").mkdir()
         self.behave("gpu-guest-lease", "echo 'gpu-guest-lease: cannot' >&2; exit 1")
         result = self.run_hook("win10", "release", "end", "-")
         self.assertEqual(result.returncode, 0)
-        self.assertEqual(self.calls(), [[b"gpu-guest-lease", b"--release", b"--", b"win10"]])
+        self.assertEqual(self.calls(), [self.asked_at_end()])
 
         (self.dir / "systemctl").unlink()
         self.behave("gpu-guest-lease", "kill -9 $$")
@@ -281,15 +367,10 @@ class Hook(Directory):
     def test_hostile_names(self):
         for name in HOSTILE_NAMES:
             with self.subTest(name=name):
-                raw = os.fsencode(name)
                 self.assertEqual(self.run_hook(name, "prepare", "begin", "-").returncode, 0)
-                self.assertEqual(
-                    self.calls(), [[b"gpu-guest-lease", b"--", raw], CHECK, RESET, START]
-                )
+                self.assertEqual(self.calls(), [self.asked(name), CHECK, RESET, START])
                 self.assertEqual(self.run_hook(name, "release", "end", "-").returncode, 0)
-                self.assertEqual(
-                    self.calls(), [[b"gpu-guest-lease", b"--release", b"--", raw], STOP]
-                )
+                self.assertEqual(self.calls(), [self.asked_at_end(name), STOP])
 
     def test_bundle_removed(self):
         (self.dir / "gpu-guest-lease").unlink()
@@ -302,6 +383,7 @@ class Hook(Directory):
 
     def test_nothing_stays_behind(self):
         """What libvirt reads comes to its end with the hook: nobody else holds the pipe."""
+        (self.marks_dir / "gpu-guest@win10.service").mkdir()
         for operation in "prepare", "release", "start":
             with self.subTest(operation=operation):
                 read, write = os.pipe()
@@ -403,7 +485,7 @@ class LeaseWithoutUdev(Lease):
     def test_help(self):
         result = self.lease("--help")
         self.assertEqual((result.returncode, result.stderr), (0, b""))
-        for word in b"--release", b"--qemu-dir", b"--version", b"Exit status", b"DOMAIN":
+        for word in b"--release", b"--exec", b"--qemu-dir", b"--version", b"Exit status", b"DOMAIN":
             self.assertIn(word, result.stdout)
         result = self.lease("--version")
         self.assertEqual((result.returncode, result.stderr), (0, b""))
@@ -413,6 +495,43 @@ class LeaseWithoutUdev(Lease):
         self.assert_prints(self.lease("win10", input=domain()), None)
         usb = "<hostdev type='usb'><source><address bus='1' device='2'/></source></hostdev>"
         self.assert_prints(self.lease("win10", input=domain(usb)), None)
+
+    def test_exec(self):
+        self.assert_prints(self.lease("--exec=/bin/false", "win10", input=domain()), None)
+        self.assert_fails(self.lease("--exec=/bin/true", "win10", input=b"<domain>"), "line 1")
+
+    def test_what_is_loaded(self):
+        """What libvirt writes is read without libxml2, and without saying anything."""
+        if SANITIZED or not shutil.which("strace"):
+            self.skipTest("strace is not installed, or a sanitizer loads libraries of its own")
+        log = self.dir / "strace"
+        self.wrapper = ["strace", "-f", "-o", str(log), "-e", "trace=file"]
+        cases = {
+            "none": (domain(), set()),
+            "other": (WITHOUT_GPU, {"udev"}),
+            "comment": (b"<!-- -->" + domain(), {"xml2"}),
+            "refused": (b"<domain>", {"xml2"}),
+        }
+        for name, (xml, expected) in cases.items():
+            with self.subTest(name=name):
+                self.lease("win10", input=xml)
+                loaded = re.findall(r"/lib(udev|xml2|systemd)\.so\.\d+\", .* = \d", log.read_text())
+                self.assertEqual(set(loaded), expected)
+
+    def test_without_libraries(self):
+        """They are loaded on demand: whoever has not got them is told so, and not refused what can be
+        done without."""
+        empty = self.dir / "empty"
+        empty.touch()
+        cache = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True).stdout
+        paths = {os.path.realpath(x) for x in re.findall(r"libxml2\.so\.\d+ .* => (\S+)", cache)}
+        self.assertTrue(paths)
+        script = "".join(f"mount --bind {empty} {path} && " for path in paths) + 'exec "$@"'
+        self.wrapper = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
+        if not shutil.which("unshare") or self.lease("--version").returncode != 0:
+            self.skipTest("no namespaces for users here")
+        self.assert_prints(self.lease("win10", input=domain()), None)
+        self.assert_fails(self.lease("win10", input=b"<domain>"), "libxml2.so.")
 
     def test_udev_is_not_asked(self):
         """Other people's domains cost nothing: no file of udev's or sysfs' is opened."""
@@ -673,6 +792,41 @@ E: CURRENT_TAGS=:gpu-guest:
     def test_gpu(self):
         for xml in ONLY_GPU, domain(hostdev("slot='2'")), domain(hostdev("slot='002'")):
             self.assert_prints(self.lease("win10", input=xml), "gpu-guest@win10.service")
+
+    def hook(self):
+        hook = self.dir / "hook"
+        hook.write_text("#!/bin/sh\nprintf '%s|' \"$@\"\nexit 3\n")
+        hook.chmod(0o755)
+        return f"--exec={hook}"
+
+    def test_exec(self):
+        result = self.lease(self.hook(), "--", "a b", input=ONLY_GPU)
+        self.assertEqual(result.stdout, b"a b|lease|begin|gpu-guest@a\\x20b.service|")
+        self.assertEqual((result.returncode, result.stderr), (3, b""))
+        self.assert_prints(self.lease(self.hook(), "win10", input=WITHOUT_GPU), None)
+        self.assert_fails(self.lease(self.hook(), "win10", input=WITH_GPU), "does not have")
+        result = self.lease("--exec=/nonexistent/a\nb", "win10", input=ONLY_GPU)
+        self.assert_fails(result, "/nonexistent/a?b")
+
+    def test_exec_release(self):
+        """Only if there is the lease, or may come to be."""
+        command = self.hook(), "--release", "--", "a b"
+        self.assert_prints(self.lease(*command), None)
+        inside = self.dir / "namespace"
+        script = inside.read_text()
+        for mark, expected in {
+            "gpu-guest@a\\x20b.service": True,
+            "gpu-guest@a b.service": False,
+            "gpu-guest@a.service": False,
+            "gpu-guest@a\\x20b": False,
+        }.items():
+            with self.subTest(mark=mark):
+                inside.write_text(script.replace(
+                    "mkdir -p ", f"mkdir -p /run/{shlex.quote(mark)} ", 1))
+                result = self.lease(*command)
+                self.assertEqual(result.stdout,
+                                 b"a b|lease|end|gpu-guest@a\\x20b.service|" if expected else b"")
+                self.assertEqual((result.returncode, result.stderr), (3 if expected else 0, b""))
 
     def test_definition(self):
         self.define("win10", ONLY_GPU)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/domain-plain.h"
 #include "common/domain.h"
 #include "test.h"
 
@@ -92,13 +94,28 @@ static int parse_bytes(const void *data, size_t size, Domain *ret, char **ret_re
         return domain_parse_fd(fd, ret, ret_reason);
 }
 
-/* Parses what must be good. */
+static void assert_same(const Domain *a, const Domain *b) {
+        assert_str(a->uuid, b->uuid);
+        assert_int(a->n_hostdevs, b->n_hostdevs);
+        for (size_t i = 0; i < a->n_hostdevs; i++)
+                assert_true(pci_address_equal(&a->hostdevs[i], &b->hostdevs[i]));
+}
+
+/* Parses what must be good, and once more with a comment behind it: then it is not plain. */
 static void parse_good(const char *xml, Domain *ret) {
-        _cleanup_free_ char *reason = NULL;
+        _cleanup_free_ char *reason = NULL, *not_plain = NULL;
+        _cleanup_domain_ Domain other = {};
         int r = parse_bytes(xml, strlen(xml), ret, &reason);
 
         if (r < 0)
                 test_fail("refused: %s\n%.300s", reason ?: "(null)", xml);
+        if (strlen(xml) > DOMAIN_SIZE_MAX / 2)
+                return;
+        assert_true(asprintf(&not_plain, "%s<!---->", xml) > 0);
+        r = parse_bytes(not_plain, strlen(not_plain), &other, &reason);
+        if (r < 0)
+                test_fail("refused by libxml2: %s\n%.300s", reason ?: "(null)", xml);
+        assert_same(ret, &other);
 }
 
 /* Parses what must be refused, with these words in the reason: one line, without what ended it. */
@@ -503,6 +520,144 @@ static void test_unreadable(void) {
         assert_int(domain_parse_fd(1000000, &d, &other), -EBADF);
 }
 
+static void on_start(void *userdata, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri,
+        int n_namespaces, const xmlChar **namespaces, int n_attributes, int n_defaulted,
+        const xmlChar **attributes) {
+        ++*(int *)userdata;
+}
+
+static void on_end(void *userdata, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri) {
+        --*(int *)userdata;
+}
+
+static void on_characters(void *userdata, const xmlChar *text, int size) {
+        assert_true(size > 0);
+}
+
+static bool is_plain(const char *xml) {
+        static const xmlSAXHandler sax = {
+                .startElementNs = on_start, .endElementNs = on_end, .characters = on_characters};
+        int depth = 0;
+        bool plain = domain_plain_parse(xml, strlen(xml), &sax, &depth);
+
+        if (plain)
+                assert_int_in(xml, depth, 0);
+        return plain;
+}
+
+/* What libvirt writes is, and what may mean something else is not. */
+static void test_plain(void) {
+        static const char *const plain[] = {
+                "<a/>",
+                "<a></a>\n",
+                "<a b='c' d=\"e\">\n\t<f:g h:i=\"j'k\" xmlns:h='l'/> m ]] n\n</a> \t\n",
+                "<a.b-c_D9 e='>'></a.b-c_D9>",
+                "<a ></a>",
+        };
+        static const char *const in_doubt[] = {
+                "",
+                "a",
+                "<",
+                "<a",
+                "<a>",
+                "<a/",
+                "</a>",
+                "<a></b>",
+                "<a></ab>",
+                "<ab></a>",
+                "<x:a></y:a>",
+                "<a/><a/>",
+                "<a/>b",
+                " <a/>",
+                "<a></a >",
+                "<a/ >",
+                "< a/>",
+                "<9/>",
+                "<-a/>",
+                "<:a/>",
+                "<a:/>",
+                "<a:b:c/>",
+                "<a b/>",
+                "<a b=c/>",
+                "<a b = 'c'/>",
+                "<a b='c'd='e'/>",
+                "<a b='c' b='d'/>",
+                "<a x:b='c' x:b='d'/>",
+                "<a b='&lt;'/>",
+                "<a b='<'/>",
+                "<a b='c\td'/>",
+                "<a b='c",
+                "<a>&lt;</a>",
+                "<a>]]></a>",
+                "<a>\r</a>",
+                "<a>\x7f</a>",
+                "<a>\xc3\xa9</a>",
+                "<a b='\xc3\xa9'/>",
+                "<\xc3\xa9/>",
+                "\xef\xbb\xbf<a/>",
+                "\xff\xfe<a/>",
+                "<?xml version='1.0'?><a/>",
+                "<!DOCTYPE a><a/>",
+                "<a><!-- --></a>",
+                "<a><![CDATA[]]></a>",
+                "<a><?b?></a>",
+                "<a/><!-- -->",
+                "<a xmlns='u'/>",
+                "<a><b xmlns=''/></a>",
+                "<a xml:space='no'/>",
+        };
+        _cleanup_free_ char *deep = repeat("", "<a>", 100, ""), *name = repeat("<", "a", 64, "/>");
+        _cleanup_free_ char *prefix = repeat("<", "a", 64, ":b/>");
+        char many[512] = "<a", *end = many + 2;
+
+        assert_true(is_plain(windows) == false); /* it has an entity and a comment */
+        for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
+                if (!is_plain(plain[i]))
+                        test_fail("in doubt: %s", plain[i]);
+        for (size_t i = 0; i < sizeof(in_doubt) / sizeof(*in_doubt); i++)
+                if (is_plain(in_doubt[i]))
+                        test_fail("plain: %s", in_doubt[i]);
+
+        assert_true(!is_plain(deep) && !is_plain(name) && !is_plain(prefix));
+        for (int i = 0; i < 20; i++)
+                end += sprintf(end, " b%d=''", i);
+        strcpy(end, "/>");
+        assert_true(!is_plain(many));
+}
+
+/* A byte of what libvirt writes is changed into another one, and the two ways have to agree; cut at
+ * any length it is never plain. */
+static void test_plain_changed(void) {
+        static const char xml[] =
+                "<domain type='kvm' id='3'>\n  <uuid>" UUID "</uuid>\n"
+                "  <m><x:y xmlns:x=\"u\" a='b'/></m>\n  <devices>\n"
+                "    <hostdev mode='subsystem' type='pci' managed='yes'>\n      <source>\n"
+                "        <address domain='0x0000' bus='0x00' slot='0x02' function='0x0'/>\n"
+                "      </source>\n      <address type='pci' bus='0x00'/>\n    </hostdev>\n"
+                "  </devices>\n</domain>\n";
+        static const char bytes[] = "<>&'\"/!?=:x9 -\n\t\r]\x7f\xc3";
+        size_t end = strlen(xml) - 1; /* without the newline */
+
+        assert_true(is_plain(xml));
+        for (size_t i = 0; i < end; i++) {
+                _cleanup_free_ char *changed = strndup(xml, i);
+
+                assert_true(!is_plain(changed));
+                for (const char *b = bytes; *b; b++) {
+                        _cleanup_free_ char *one = strdup(xml), *two = NULL, *reason = NULL,
+                                            *other_reason = NULL;
+                        _cleanup_domain_ Domain d = {}, other = {};
+                        int r;
+
+                        one[i] = *b;
+                        assert_true(asprintf(&two, "%s<!---->", one) > 0);
+                        r = parse_bytes(one, strlen(one), &d, &reason);
+                        assert_int_in(one, r, parse_bytes(two, strlen(two), &other, &other_reason));
+                        assert_same(&d, &other);
+                }
+        }
+}
+
 int main(void) {
         test_libvirt();
         test_prologue();
@@ -520,5 +675,7 @@ int main(void) {
         test_pipe();
         test_stalled();
         test_unreadable();
+        test_plain();
+        test_plain_changed();
         return EXIT_SUCCESS;
 }
