@@ -77,6 +77,7 @@ static int look_at(int proc, const char *name, const Nodes *nodes, Holder *ret) 
 /* What the threads of a search have in common. */
 typedef struct Search {
         const Nodes *nodes;
+        pid_t self;
         pthread_mutex_t lock; /* for all that follows */
         DIR *proc;
         Holders found;
@@ -86,11 +87,11 @@ typedef struct Search {
 /* Takes the next process that is not ourselves. Returns false when there is none, or an error. */
 static bool search_next(Search *s, char ret_name[static NAME_MAX + 1]) {
         const struct dirent *de = NULL;
-        pid_t self = getpid();
 
         (void)pthread_mutex_lock(&s->lock);
         while (s->error == 0 && (de = readdir(s->proc)))
-                if (isdigit((unsigned char)de->d_name[0]) && strtol(de->d_name, NULL, 10) != self)
+                if (isdigit((unsigned char)de->d_name[0]) &&
+                        strtol(de->d_name, NULL, 10) != s->self)
                         break;
         if (de)
                 strcpy(ret_name, de->d_name);
@@ -153,7 +154,8 @@ static int compare(const void *a, const void *b) {
 
 int holders_find(const Nodes *nodes, Holders *ret) {
         _cleanup_(closedirp) DIR *proc = opendir("/proc");
-        Search s = {.nodes = nodes, .lock = PTHREAD_MUTEX_INITIALIZER, .proc = proc};
+        Search s = {
+                .nodes = nodes, .self = getpid(), .lock = PTHREAD_MUTEX_INITIALIZER, .proc = proc};
 
         if (!proc)
                 return -errno;
