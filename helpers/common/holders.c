@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The search is one statx(2) per descriptor of every process, and one more per mapping that may be
- * of a device. A statx that does not ask the file's server (AT_STATX_DONT_SYNC) does not hang on a
- * dead one.
+ * Nearly all of a search is the kernel's time, so there is a thread for each CPU.
  *
  * A process is opened (pidfd) before it is looked at, so what is later signalled is what was seen.
  */
@@ -12,19 +10,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "clock.h"
 #include "holders.h"
 #include "owner.h"
+#include "process-nodes.h"
 #include "process.h"
 
+#define SEARCHERS_MAX 8
 #define FIRST_PAUSE_MS 20
 #define LAST_PAUSE_MS 500
 
@@ -40,103 +40,6 @@ void holders_done(Holders *holders) {
                 holder_done(&holders->list[i]);
         free(holders->list);
         *holders = (Holders){};
-}
-
-/* Is this, a link of /proc, one of the nodes? */
-static const Node *find_node(int dirfd, const char *name, const Nodes *nodes) {
-        struct statx st;
-
-        if (statx(dirfd, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &st) < 0 ||
-                !S_ISCHR(st.stx_mode))
-                return NULL;
-        return nodes_find(nodes, makedev(st.stx_rdev_major, st.stx_rdev_minor));
-}
-
-static DIR *open_below(int process, const char *name) {
-        int fd = openat(process, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-        if (!dir && fd >= 0)
-                close(fd);
-        return dir;
-}
-
-/* Processes come and go while we look: no error is one. */
-static const Node *find_open(int process, const Nodes *nodes, bool *ret_any) {
-        _cleanup_(closedirp) DIR *dir = open_below(process, "fd");
-        const Node *node = NULL;
-        struct dirent *de;
-
-        while (dir && !node && (de = readdir(dir))) {
-                if (de->d_name[0] == '.')
-                        continue;
-                *ret_any = true;
-                node = find_node(dirfd(dir), de->d_name, nodes);
-        }
-        return node;
-}
-
-/* The first thread may have ended and left the others with the descriptors. */
-static const Node *find_open_in_threads(int process, const Nodes *nodes) {
-        _cleanup_(closedirp) DIR *dir = open_below(process, "task");
-        const Node *node = NULL;
-        struct dirent *de;
-        bool any = false;
-
-        while (dir && !node && (de = readdir(dir))) {
-                _cleanup_close_ int thread = -1;
-
-                if (de->d_name[0] == '.')
-                        continue;
-                thread = openat(dirfd(dir), de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (thread >= 0)
-                        node = find_open(thread, nodes, &any);
-        }
-        return node;
-}
-
-/* Mappings outlive the descriptor. /proc/PID/maps has the file system's number and not the
- * device's, so each one that can be of a device node is asked for through map_files: shared
- * (drivers take no other), or on a file system without a disk, as /dev is. */
-static const Node *find_mapped(int process, const Nodes *nodes) {
-        _cleanup_(fclosep) FILE *maps = NULL;
-        _cleanup_free_ char *line = NULL;
-        const Node *node = NULL;
-        size_t size = 0;
-        int fd = openat(process, "maps", O_RDONLY | O_CLOEXEC);
-
-        maps = fd < 0 ? NULL : fdopen(fd, "re");
-        if (!maps && fd >= 0)
-                close(fd);
-
-        while (maps && !node && getline(&line, &size, maps) > 0) {
-                char range[64], permissions[8], path[sizeof("map_files/") + sizeof(range)];
-                unsigned long long inode;
-                unsigned major;
-
-                if (sscanf(line, "%63s %7s %*s %x:%*x %llu", range, permissions, &major, &inode) !=
-                                4 ||
-                        inode == 0 || (permissions[3] != 's' && major != 0))
-                        continue;
-                snprintf(path, sizeof(path), "map_files/%s", range);
-                node = find_node(process, path, nodes);
-        }
-        return node;
-}
-
-static const Node *process_find_node(int process, const Nodes *nodes, bool *ret_mapped) {
-        const Node *node;
-        bool any = false;
-
-        *ret_mapped = false;
-        node = find_open(process, nodes, &any);
-        if (!node && !any)
-                node = find_open_in_threads(process, nodes);
-        if (!node) {
-                node = find_mapped(process, nodes);
-                *ret_mapped = node != NULL;
-        }
-        return node;
 }
 
 /* Looks at one process. Returns 1 if it is a holder, 0 if not, or a negative errno. */
@@ -171,37 +74,100 @@ static int look_at(int proc, const char *name, const Nodes *nodes, Holder *ret) 
         return 1;
 }
 
+/* What the threads of a search have in common. */
+typedef struct Search {
+        const Nodes *nodes;
+        pid_t self;
+        pthread_mutex_t lock; /* for all that follows */
+        DIR *proc;
+        Holders found;
+        int error;
+} Search;
+
+/* Takes the next process that is not ourselves. Returns false when there is none, or an error. */
+static bool search_next(Search *s, char ret_name[static NAME_MAX + 1]) {
+        const struct dirent *de = NULL;
+
+        (void)pthread_mutex_lock(&s->lock);
+        while (s->error == 0 && (de = readdir(s->proc)))
+                if (isdigit((unsigned char)de->d_name[0]) &&
+                        strtol(de->d_name, NULL, 10) != s->self)
+                        break;
+        if (de)
+                strcpy(ret_name, de->d_name);
+        (void)pthread_mutex_unlock(&s->lock);
+        return de;
+}
+
+static int holders_add(Holders *holders, Holder *h) {
+        Holder *more = realloc(holders->list, (holders->n + 1) * sizeof(Holder));
+
+        if (!more) {
+                holder_done(h);
+                return -ENOMEM;
+        }
+        holders->list = more;
+        more[holders->n++] = *h;
+        return 0;
+}
+
+static void *search(void *data) {
+        char name[NAME_MAX + 1];
+        Search *s = data;
+
+        while (search_next(s, name)) {
+                Holder h;
+                int r = look_at(dirfd(s->proc), name, s->nodes, &h);
+
+                if (r == 0)
+                        continue;
+                (void)pthread_mutex_lock(&s->lock);
+                if (r > 0)
+                        r = holders_add(&s->found, &h);
+                if (r < 0)
+                        s->error = r;
+                (void)pthread_mutex_unlock(&s->lock);
+        }
+        return NULL;
+}
+
+/* As many as there are CPUs; where they cannot be had, with less. */
+static void search_in_threads(Search *s) {
+        pthread_t threads[SEARCHERS_MAX - 1];
+        cpu_set_t cpus;
+        int n = 0, wanted;
+
+        wanted = sched_getaffinity(0, sizeof(cpus), &cpus) < 0 ? 1 : CPU_COUNT(&cpus);
+        while (n < wanted - 1 && n < SEARCHERS_MAX - 1 &&
+                pthread_create(&threads[n], NULL, search, s) == 0)
+                n++;
+        (void)search(s);
+        while (n > 0)
+                (void)pthread_join(threads[--n], NULL);
+}
+
+static int compare(const void *a, const void *b) {
+        const Holder *x = a, *y = b;
+
+        return x->pid < y->pid ? -1 : x->pid > y->pid;
+}
+
 int holders_find(const Nodes *nodes, Holders *ret) {
-        _cleanup_(holders_done) Holders found = {};
         _cleanup_(closedirp) DIR *proc = opendir("/proc");
-        struct dirent *de;
+        Search s = {
+                .nodes = nodes, .self = getpid(), .lock = PTHREAD_MUTEX_INITIALIZER, .proc = proc};
 
         if (!proc)
                 return -errno;
 
-        while ((de = readdir(proc))) {
-                Holder h, *more;
-                int r;
-
-                if (!isdigit((unsigned char)de->d_name[0]) ||
-                        strtol(de->d_name, NULL, 10) == getpid())
-                        continue;
-                r = look_at(dirfd(proc), de->d_name, nodes, &h);
-                if (r < 0)
-                        return r;
-                if (r == 0)
-                        continue;
-                more = realloc(found.list, (found.n + 1) * sizeof(Holder));
-                if (!more) {
-                        holder_done(&h);
-                        return -ENOMEM;
-                }
-                found.list = more;
-                found.list[found.n++] = h;
+        search_in_threads(&s);
+        if (s.error < 0) {
+                holders_done(&s.found);
+                return s.error;
         }
-
-        *ret = found;
-        found = (Holders){};
+        if (s.found.n > 0)
+                qsort(s.found.list, s.found.n, sizeof(Holder), compare);
+        *ret = s.found;
         return (int)ret->n;
 }
 

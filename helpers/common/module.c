@@ -1,26 +1,108 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Loads and unloads kernel modules. Never with force: a module that is in use stays.
+ *
+ * What the kernel says by itself, in /sys/module, is not asked of libkmod, which is opened only to
+ * look for a module on disk: with libcrypto behind it, it takes as much memory as all the rest of a
+ * helper, and in a hand-over the modules are there already.
  */
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libkmod.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
 #include "module.h"
+#include "names.h"
+#include "sysfs.h"
 
 #define UNLOAD_TRIES 5
 #define UNLOAD_FIRST_PAUSE_MS 20 /* doubled each time: 20 + 40 + 80 + 160 + 320 */
 
-DEFINE_POINTER_CLEANUP(struct kmod_ctx *, kmod_unref);
-DEFINE_POINTER_CLEANUP(struct kmod_module *, kmod_module_unref);
-DEFINE_POINTER_CLEANUP(struct kmod_config_iter *, kmod_config_iter_free_iter);
-DEFINE_POINTER_CLEANUP(struct kmod_list *, kmod_module_unref_list);
+/* what we need of libkmod.so.2 */
+#define KMOD_FUNCTIONS(F)                   \
+        F(kmod_new)                         \
+        F(kmod_unref)                       \
+        F(kmod_set_log_fn)                  \
+        F(kmod_config_get_install_commands) \
+        F(kmod_config_iter_next)            \
+        F(kmod_config_iter_get_key)         \
+        F(kmod_config_iter_get_value)       \
+        F(kmod_config_iter_free_iter)       \
+        F(kmod_list_next)                   \
+        F(kmod_module_new_from_lookup)      \
+        F(kmod_module_new_from_name)        \
+        F(kmod_module_get_initstate)        \
+        F(kmod_module_get_module)           \
+        F(kmod_module_probe_insert_module)  \
+        F(kmod_module_unref)                \
+        F(kmod_module_unref_list)
+
+#define DECLARE(function) static __typeof__(function) *sym_##function;
+KMOD_FUNCTIONS(DECLARE)
+
+DEFINE_POINTER_CLEANUP(struct kmod_ctx *, sym_kmod_unref);
+DEFINE_POINTER_CLEANUP(struct kmod_module *, sym_kmod_module_unref);
+DEFINE_POINTER_CLEANUP(struct kmod_config_iter *, sym_kmod_config_iter_free_iter);
+DEFINE_POINTER_CLEANUP(struct kmod_list *, sym_kmod_module_unref_list);
+
+/* of libc, which declares it nowhere */
+int delete_module(const char *name, unsigned flags);
+
+#define FIND(function) {#function, (void **)&sym_##function},
+
+static int open_libkmod(void) {
+        static const struct {
+                const char *name;
+                void **function;
+        } functions[] = {KMOD_FUNCTIONS(FIND)};
+        static void *library = NULL;
+
+        if (library)
+                return 0;
+        library = dlopen("libkmod.so.2", RTLD_NOW | RTLD_NODELETE);
+        for (size_t i = 0; library && i < sizeof(functions) / sizeof(functions[0]); i++) {
+                *functions[i].function = dlsym(library, functions[i].name);
+                if (!*functions[i].function)
+                        library = NULL;
+        }
+        return library ? 0 : -ELIBACC;
+}
+
+/* The name as the kernel has it, which calls modules by "_" alone; the caller's to free. */
+static char *kernel_name(const char *name) {
+        char *copy = strdup(name);
+
+        for (char *c = copy; c && *c; c++)
+                if (*c == '-')
+                        *c = '_';
+        return copy;
+}
+
+/* Reads what the kernel says of a module that is loaded. Returns 0 or a negative errno. */
+static int read_attribute(const char *module, const char *attribute, char **ret) {
+        _cleanup_free_ char *path = NULL;
+
+        if (asprintf(&path, SYSFS_MODULE "/%s/%s", module, attribute) < 0)
+                return -ENOMEM;
+        return sysfs_read(AT_FDCWD, path, ret);
+}
+
+/* Not what is built in, of which the kernel keeps no state, and no alias. */
+static bool is_live(const char *name) {
+        _cleanup_free_ char *module = kernel_name(name), *state = NULL;
+
+        return module && !strchr(module, '/') && read_attribute(module, "initstate", &state) >= 0 &&
+               strcmp(state, "live") == 0;
+}
 
 /* libkmod would write what it meets to standard error, each refusal of an unload included; here
  * it is returned. */
@@ -28,21 +110,27 @@ static void __attribute__((format(printf, 6, 0))) ignore_message(void *userdata,
         const char *file, int line, const char *function, const char *format, va_list ap) {
 }
 
-static struct kmod_ctx *new_context(void) {
-        struct kmod_ctx *ctx = kmod_new(NULL, NULL);
+static int new_context(struct kmod_ctx **ret) {
+        struct kmod_ctx *ctx;
+        int r = open_libkmod();
 
-        if (ctx)
-                kmod_set_log_fn(ctx, ignore_message, NULL);
-        return ctx;
+        if (r < 0)
+                return r;
+        ctx = sym_kmod_new(NULL, NULL);
+        if (!ctx)
+                return -ENOMEM;
+        sym_kmod_set_log_fn(ctx, ignore_message, NULL);
+        *ret = ctx;
+        return 0;
 }
 
 static int lookup(const char *name, struct kmod_ctx **ret_ctx, struct kmod_list **ret_list) {
-        _cleanup_(kmod_unrefp) struct kmod_ctx *ctx = new_context();
-        int r;
+        _cleanup_(sym_kmod_unrefp) struct kmod_ctx *ctx = NULL;
+        int r = new_context(&ctx);
 
-        if (!ctx)
-                return -ENOMEM;
-        r = kmod_module_new_from_lookup(ctx, name, ret_list);
+        if (r < 0)
+                return r;
+        r = sym_kmod_module_new_from_lookup(ctx, name, ret_list);
         if (r < 0)
                 return r;
         if (!*ret_list)
@@ -54,19 +142,22 @@ static int lookup(const char *name, struct kmod_ctx **ret_ctx, struct kmod_list 
 }
 
 int module_load(const char *name) {
-        _cleanup_(kmod_unrefp) struct kmod_ctx *ctx = NULL;
-        _cleanup_(kmod_module_unref_listp) struct kmod_list *list = NULL;
+        _cleanup_(sym_kmod_unrefp) struct kmod_ctx *ctx = NULL;
+        _cleanup_(sym_kmod_module_unref_listp) struct kmod_list *list = NULL;
         struct kmod_list *entry;
         int r;
 
+        if (is_live(name))
+                return 0;
         r = lookup(name, &ctx, &list);
         if (r < 0)
                 return r;
 
-        kmod_list_foreach(entry, list) {
-                _cleanup_(kmod_module_unrefp) struct kmod_module *m = kmod_module_get_module(entry);
+        for (entry = list; entry; entry = sym_kmod_list_next(list, entry)) {
+                _cleanup_(sym_kmod_module_unrefp) struct kmod_module *m =
+                        sym_kmod_module_get_module(entry);
 
-                r = kmod_module_probe_insert_module(
+                r = sym_kmod_module_probe_insert_module(
                         m, KMOD_PROBE_APPLY_BLACKLIST_ALIAS_ONLY, NULL, NULL, NULL, NULL);
                 if (r < 0 && r != -EEXIST)
                         return r;
@@ -75,10 +166,13 @@ int module_load(const char *name) {
 }
 
 int module_exists(const char *name) {
-        _cleanup_(kmod_unrefp) struct kmod_ctx *ctx = NULL;
-        _cleanup_(kmod_module_unref_listp) struct kmod_list *list = NULL;
-        int r = lookup(name, &ctx, &list);
+        _cleanup_(sym_kmod_unrefp) struct kmod_ctx *ctx = NULL;
+        _cleanup_(sym_kmod_module_unref_listp) struct kmod_list *list = NULL;
+        int r;
 
+        if (is_live(name))
+                return 1;
+        r = lookup(name, &ctx, &list);
         if (r == -ENOENT)
                 return 0;
         return r < 0 ? r : 1;
@@ -94,16 +188,17 @@ static bool is_same_name(const char *a, const char *b) {
 }
 
 int module_find_install(const char *name, char **ret_command) {
-        _cleanup_(kmod_unrefp) struct kmod_ctx *ctx = new_context();
-        _cleanup_(kmod_config_iter_free_iterp) struct kmod_config_iter *iter = NULL;
+        _cleanup_(sym_kmod_unrefp) struct kmod_ctx *ctx = NULL;
+        _cleanup_(sym_kmod_config_iter_free_iterp) struct kmod_config_iter *iter = NULL;
+        int r = new_context(&ctx);
 
-        if (!ctx)
-                return -ENOMEM;
-        iter = kmod_config_get_install_commands(ctx);
-        while (iter && kmod_config_iter_next(iter)) {
-                const char *command = kmod_config_iter_get_value(iter);
+        if (r < 0)
+                return r;
+        iter = sym_kmod_config_get_install_commands(ctx);
+        while (iter && sym_kmod_config_iter_next(iter)) {
+                const char *command = sym_kmod_config_iter_get_value(iter);
 
-                if (!is_same_name(kmod_config_iter_get_key(iter), name))
+                if (!is_same_name(sym_kmod_config_iter_get_key(iter), name))
                         continue;
                 *ret_command = strdup(command ?: "");
                 return *ret_command ? 1 : -ENOMEM;
@@ -111,57 +206,80 @@ int module_find_install(const char *name, char **ret_command) {
         return 0;
 }
 
+static int append(char **list, const char *name) {
+        _cleanup_free_ char *before = *list;
+
+        if (asprintf(list, "%s%s%s", before ?: "", before ? ", " : "", name) >= 0)
+                return 0;
+        *list = NULL;
+        return -ENOMEM;
+}
+
 /* Says who holds the module: other modules by name, else the count. */
-static char *describe_users(struct kmod_module *m) {
-        _cleanup_(kmod_module_unref_listp) struct kmod_list *holders = kmod_module_get_holders(m);
-        struct kmod_list *entry;
+static char *describe_users(const char *module) {
+        _cleanup_free_ char *path = NULL, *count = NULL;
+        _cleanup_(closedirp) DIR *dir = NULL;
+        struct dirent *de;
         char *users = NULL;
 
-        kmod_list_foreach(entry, holders) {
-                _cleanup_(kmod_module_unrefp) struct kmod_module *h = kmod_module_get_module(entry);
-                _cleanup_free_ char *before = users;
-
-                if (asprintf(&users, "%s%s%s", before ?: "", before ? ", " : "",
-                            kmod_module_get_name(h)) < 0)
+        if (asprintf(&path, SYSFS_MODULE "/%s/holders", module) < 0)
+                return NULL;
+        dir = opendir(path);
+        while (dir && (de = readdir(dir)))
+                if (de->d_name[0] != '.' && append(&users, de->d_name) < 0)
                         return NULL;
-        }
-        if (!users && asprintf(&users, "%d references", kmod_module_get_refcnt(m)) < 0)
+
+        if (!users && (read_attribute(module, "refcnt", &count) < 0 ||
+                              asprintf(&users, "%s references", count) < 0))
                 return NULL;
         return users;
 }
 
-static int remove_patiently(struct kmod_module *m) {
+static int remove_patiently(const char *module) {
         int r, pause = UNLOAD_FIRST_PAUSE_MS;
 
         for (int try = 0;; try++, pause *= 2) {
-                r = kmod_module_remove_module(m, KMOD_REMOVE_NOWAIT);
+                r = delete_module(module, O_NONBLOCK) < 0 ? -errno : 0;
                 if ((r != -EAGAIN && r != -EBUSY) || try >= UNLOAD_TRIES)
                         return r == -EAGAIN ? -EBUSY : r;
                 (void)poll(NULL, 0, pause);
         }
 }
 
-int module_unload(const char *name, char **ret_users) {
-        _cleanup_(kmod_unrefp) struct kmod_ctx *ctx = new_context();
-        _cleanup_(kmod_module_unrefp) struct kmod_module *m = NULL;
+/* Is it one that can be unloaded? Returns 1, 0 if it is not there, -EPERM if it is built in, or
+ * another negative errno. libkmod knows what is built in. */
+static int is_removable(const char *name) {
+        _cleanup_(sym_kmod_unrefp) struct kmod_ctx *ctx = NULL;
+        _cleanup_(sym_kmod_module_unrefp) struct kmod_module *m = NULL;
         int r, state;
 
-        if (!ctx)
-                return -ENOMEM;
-        r = kmod_module_new_from_name(ctx, name, &m);
+        if (is_live(name))
+                return 1;
+        r = new_context(&ctx);
         if (r < 0)
                 return r;
-
-        state = kmod_module_get_initstate(m);
+        r = sym_kmod_module_new_from_name(ctx, name, &m);
+        if (r < 0)
+                return r;
+        state = sym_kmod_module_get_initstate(m);
         if (state == -ENOENT)
                 return 0;
         if (state < 0)
                 return state;
-        if (state == KMOD_MODULE_BUILTIN)
-                return -EPERM;
+        return state == KMOD_MODULE_BUILTIN ? -EPERM : 1;
+}
 
-        r = remove_patiently(m);
+int module_unload(const char *name, char **ret_users) {
+        _cleanup_free_ char *module = kernel_name(name);
+        int r;
+
+        if (!module)
+                return -ENOMEM;
+        r = is_removable(module);
+        if (r <= 0)
+                return r;
+        r = remove_patiently(module);
         if (r == -EBUSY)
-                *ret_users = describe_users(m);
+                *ret_users = describe_users(module);
         return r == -ENOENT ? 0 : r;
 }

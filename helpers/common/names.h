@@ -44,6 +44,7 @@
 #define SYSFS_VFIO "/sys/class/vfio"
 
 /* Linux, sound/core and Documentation/ABI/testing/sysfs-uevent */
+#define SYSFS_MODULE "/sys/module"
 #define SYSFS_SOUND "/sys/class/sound"
 #define SUBSYSTEM_SOUND "sound"
 #define ATTR_UEVENT "uevent"

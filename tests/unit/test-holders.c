@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Who has a device open: a pseudo-terminal, which has a device number of its own and is there for
- * everybody. (Mappings are for the lab: no device here can be mapped.) */
+ * everybody. The only device here of which a mapping remains one is /dev/zero; a driver's are for
+ * the lab. */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -141,12 +144,69 @@ static void test_several(void) {
         pid_t first = start_holder(false), second = start_holder(false);
 
         assert_int(holders_find(&nodes, &holders), 2);
+        assert_true(holders.list[0].pid < holders.list[1].pid);
         description = holders_describe(&holders);
         assert_true(strstr(description, "; a holder"));
         end(first);
         assert_holders(1);
         end(second);
         assert_holders(0);
+}
+
+/* A process that has /dev/zero mapped, and nothing open. */
+static pid_t start_mapper(void) {
+        int ready[2];
+        pid_t pid;
+        char c;
+
+        assert_int(pipe(ready), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                int fd = open("/dev/zero", O_RDONLY);
+
+                assert_true(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0) != MAP_FAILED);
+                assert_int(write(ready[1], "r", 1), 1);
+                assert_int(close_range(0, ~0U, 0), 0);
+                (void)hold(NULL);
+        }
+        close(ready[1]);
+        while (read(ready[0], &c, 1) > 0)
+                ;
+        close(ready[0]);
+        return pid;
+}
+
+/* Where the links go to is for who has CAP_CHECKPOINT_RESTORE. */
+static bool may_follow_mappings(void) {
+        _cleanup_(closedirp) DIR *dir = opendir("/proc/self/map_files");
+        struct dirent *de;
+        struct stat st;
+
+        assert_true(dir);
+        do
+                de = readdir(dir);
+        while (de && de->d_name[0] == '.');
+        return de && fstatat(dirfd(dir), de->d_name, &st, 0) >= 0;
+}
+
+static void test_mapped(void) {
+        static Node zero = {.name = (char *)"/dev/zero"};
+        _cleanup_(holders_done) Holders holders = {};
+        const Holder *found = NULL;
+        pid_t pid = start_mapper();
+        struct stat st;
+
+        assert_int(stat("/dev/zero", &st), 0);
+        zero.number = st.st_rdev;
+        assert_true(holders_find(&(Nodes){&zero, 1}, &holders) >= 0);
+        for (size_t i = 0; i < holders.n; i++)
+                if (holders.list[i].pid == pid)
+                        found = &holders.list[i];
+        assert_int(found != NULL, may_follow_mappings());
+        if (found)
+                assert_true(found->mapped && found->node == &zero);
+        end(pid);
 }
 
 static void test_wait(void) {
@@ -175,6 +235,7 @@ int main(void) {
         test_one(false);
         test_one(true);
         test_several();
+        test_mapped();
         test_wait();
         return 0;
 }

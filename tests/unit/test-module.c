@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What can be known of modules without a kernel that takes ours: libkmod's index is told of modules
  * by modprobe.d(5) in a /run of our own, what is loaded is a mocked /sys/module, and
- * delete_module(2) is a function of this program (linked with -rdynamic, so that libkmod finds it).
- */
+ * delete_module(2) is a function of this program. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,12 +17,14 @@ static int delete_errno = 0;  /* what delete_module() fails with, 0: it does not
 static int delete_later = 0;  /* after how many times it stops failing, 0: never */
 static int n_deleted = 0;     /* how often it was called */
 static unsigned delete_flags; /* the last time */
+static char delete_name[64];
 
 int delete_module(const char *name, unsigned flags);
 
 int delete_module(const char *name, unsigned flags) {
         n_deleted++;
         delete_flags = flags;
+        snprintf(delete_name, sizeof(delete_name), "%s", name);
         if (delete_errno == 0 || (delete_later > 0 && n_deleted > delete_later))
                 return 0;
         errno = delete_errno;
@@ -81,6 +82,23 @@ static void test_load(void) {
         assert_true(module_load("gpu-guest-test-bad") < 0);
 }
 
+/* Then nothing is looked for on disk, and no command is run. */
+static void test_loaded(void) {
+        mock_clear();
+        file_write("/run/modprobe.d/test.conf", "install gpu_guest_test_a touch /run/a\n");
+        loaded("gpu_guest_test_a", "live\n", "0\n");
+        loaded("gpu_guest_test_b", "live\n", "0\n");
+        assert_int(module_load("gpu-guest-test-a"), 0);
+        assert_int(access("/run/a", F_OK), -1);
+        assert_int(module_load("gpu_guest_test_b"), 0);
+        assert_int(module_exists("gpu-guest-test-b"), 1);
+        assert_int(module_exists("../module/gpu_guest_test_b"), 0);
+
+        /* on its way in or out it is none to rely on */
+        loaded("gpu_guest_test_b", "going\n", "0\n");
+        assert_int(module_exists("gpu-guest-test-b"), 0);
+}
+
 /* A blacklist keeps an alias from loading a module, not its name. */
 static void test_blacklist(void) {
         mock_clear();
@@ -120,6 +138,14 @@ static void test_unload(void) {
         assert_int(module_unload("gpu-guest-test-a", &users), 0);
         assert_int(n_deleted, 1);
         assert_int(delete_flags & O_TRUNC, 0); /* no force */
+        assert_str(delete_name, "gpu_guest_test_a");
+
+        /* it is on its way in or out */
+        loaded("gpu_guest_test_a", "coming\n", "0\n");
+        expect_delete(0, 0);
+        assert_int(module_unload("gpu_guest_test_a", &users), 0);
+        assert_int(n_deleted, 1);
+        loaded("gpu_guest_test_a", "live\n", "0\n");
 
         /* somebody else was faster */
         expect_delete(ENOENT, 0);
@@ -168,6 +194,7 @@ int main(void) {
         mock_enter();
         test_exists();
         test_load();
+        test_loaded();
         test_blacklist();
         test_install();
         test_unload();
