@@ -32,6 +32,7 @@ case $1 in
 setup)
 	echo mono >trace_clock
 	echo 8192 >buffer_size_kb
+	[ ! -e events/bench ] || echo 0 >events/bench/enable
 	cat "$2" >kprobe_events
 	echo 1 >events/bench/enable
 	;;
