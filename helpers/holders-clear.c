@@ -10,7 +10,7 @@
  *    Everybody else who has it open is dealt with in the same way
  * 3. who is not ours to end, or does not go, is named, and the hand-over fails
  *
- * The inverse (--restore) has the sound cards noticed and starts the services again, once the
+ * The inverse (--restore) has the sound cards noticed, and starts the services again once the
  * desktop has the GPU open: the first one that opens a card becomes its master (drm_master_open()
  * in drivers/gpu/drm/drm_auth.c), and without that a display server does not start. A user's
  * service waits for that user.
@@ -18,11 +18,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -48,6 +51,7 @@
 #define DEAD_TIMEOUT_MS 5000   /* from SIGKILL until the kernel has closed everything */
 #define ROUND_MS 250
 #define DESKTOP_TIMEOUT_MS 30000
+#define LOOK_AGAIN_MS 2000
 #define USER_TIMEOUT_MS 30000 /* for a login that comes by itself: nobody waits for a password */
 
 static bool arg_check = false;
@@ -479,36 +483,89 @@ static void start_user_service(uid_t uid, const char *unit) {
                         "%s of user %u is not started again: %s", unit, uid, strerror(-r));
 }
 
-/* A line is taken apart as what a stranger wrote. */
-static int restore_line(sd_bus *bus, const char *line, uint64_t deadline) {
+static int announce_again(const char *card) {
+        int r = announce(card, "change");
+
+        if (r < 0 && r != -ENOENT)
+                return log_error_errno(r, "Cannot announce %s again: %m", card);
+        return 0;
+}
+
+/* A line is taken apart as what a stranger wrote. Sound cards are in nobody's way: they come first,
+ * and the services when the desktop is there. */
+static int restore_line(sd_bus *bus, const char *line, bool sound, uint64_t deadline) {
         _cleanup_free_ char *unit = NULL, *card = NULL;
         unsigned uid;
-        int r = 0;
 
+        if (sscanf(line, "sound %m[card0123456789]", &card) == 1)
+                return sound ? announce_again(card) : 0;
+        if (sound)
+                return 0;
         if (sscanf(line, "service %ms", &unit) == 1)
                 return start_service(bus, unit);
         if (sscanf(line, "user-service %u %ms", &uid, &unit) == 2) {
                 wait_for_user(uid, deadline);
                 start_user_service(uid, unit);
-        } else if (sscanf(line, "sound %m[card0123456789]", &card) == 1) {
-                r = announce(card, "change");
-                r = r == -ENOENT ? 0 : r;
-        } else
-                r = -EBADMSG;
-
-        if (r < 0)
-                return log_error_errno(r, "Cannot undo \"%s\": %m", line);
-        return 0;
+                return 0;
+        }
+        return log_error_errno(EBADMSG, "Cannot undo \"%s\": %m", line);
 }
 
-/* Waits until somebody has opened the GPU. */
+static int restore_lines(sd_bus *bus, char *const *lines, bool sound, uint64_t deadline) {
+        int r, ret = 0;
+
+        for (char *const *l = lines; *l; l++) {
+                r = restore_line(bus, *l, sound, deadline);
+                if (r < 0 && ret >= 0)
+                        ret = r;
+        }
+        return ret;
+}
+
+static bool has_services(char *const *lines) {
+        for (char *const *l = lines; *l; l++)
+                if (strncmp(*l, "sound ", strlen("sound ")) != 0)
+                        return true;
+        return false;
+}
+
+/* Says when somebody opens one of the nodes; a negative errno if that cannot be. */
+static int watch_opens(const Nodes *nodes) {
+        _cleanup_close_ int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+        int ret;
+
+        if (fd < 0)
+                return -errno;
+        for (size_t i = 0; i < nodes->n; i++)
+                if (inotify_add_watch(fd, nodes->list[i].name, IN_OPEN) < 0 && errno != ENOENT)
+                        return -errno;
+        ret = fd;
+        fd = -1;
+        return ret;
+}
+
+/* The kernel says that a file is being opened a moment before the process has it, so a look that
+ * was too early is repeated. */
+static void wait_for_open(int inotify, int timeout_ms) {
+        struct pollfd pfd = {.fd = inotify, .events = POLLIN};
+        char events[4096];
+
+        (void)poll(&pfd, 1, timeout_ms < LOOK_AGAIN_MS ? timeout_ms : LOOK_AGAIN_MS);
+        while (read(inotify, events, sizeof(events)) > 0)
+                ;
+}
+
+/* Waits until somebody has opened the GPU. To look takes a good part of a CPU, which the desktop
+ * needs now. */
 static void wait_for_desktop(void) {
         _cleanup_(udev_unrefp) struct udev *udev = udev_new();
         uint64_t deadline = clock_deadline(DESKTOP_TIMEOUT_MS);
         _cleanup_(nodes_done) Nodes nodes = {};
+        _cleanup_close_ int inotify = -1;
 
         if (!udev || find_nodes(udev, &nodes, NULL) < 0)
                 return;
+        inotify = watch_opens(&nodes);
         log_progress(
                 "Waiting for the desktop, which has to be the first to use the graphics card.");
         for (;;) {
@@ -516,7 +573,7 @@ static void wait_for_desktop(void) {
 
                 if (holders_find(&nodes, &holders) != 0 || clock_remaining(deadline) == 0)
                         return;
-                holders_wait(&holders, ROUND_MS);
+                wait_for_open(inotify, clock_remaining(deadline));
         }
 }
 
@@ -532,16 +589,15 @@ static int restore(sd_bus *bus) {
                 return log_error_errno(r, "Cannot read " RUNTIME_DIR "/" RECORD_HOLDERS ": %m");
         if (manager_get_state(bus, &state) >= 0 && strcmp(state, "stopping") == 0)
                 return 0;
-        if (is_running(bus, UNIT_DISPLAY_MANAGER)) {
+
+        ret = restore_lines(bus, lines, true, deadline);
+        if (has_services(lines) && is_running(bus, UNIT_DISPLAY_MANAGER)) {
                 wait_for_desktop();
                 deadline = clock_deadline(USER_TIMEOUT_MS);
         }
-
-        for (char **l = lines; *l; l++) {
-                r = restore_line(bus, *l, deadline);
-                if (r < 0 && ret >= 0)
-                        ret = r;
-        }
+        r = restore_lines(bus, lines, false, deadline);
+        if (ret >= 0)
+                ret = r;
         /* once: what cannot be started now will not be wanted after the next guest */
         r = record_remove(RECORD_HOLDERS);
         if (r < 0)
