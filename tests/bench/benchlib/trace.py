@@ -58,7 +58,7 @@ def parse(text: str) -> Trace:
     """The kernel's trace buffer. A call that had not ended when it was read is no act."""
     marks: Dict[str, float] = {}
     acts: List[Act] = []
-    begun: Dict[tuple, tuple] = {}
+    begun: Dict[tuple, list] = {}  # by process and call: a device's driver takes leave of its children
     for line in text.splitlines():
         match = LINE.match(line)
         if not match:
@@ -68,11 +68,11 @@ def parse(text: str) -> Trace:
             marks[match["rest"].strip()] = at
             continue
         name = event.removesuffix("_done")
-        key = (match["pid"], name)
+        calls = begun.setdefault((match["pid"], name), [])
         if name == event:
             device = re.search(r'device="([^"]*)"', match["rest"])
-            begun[key] = (at, device[1] if device else "")
-        elif key in begun:
-            begin, device = begun.pop(key)
+            calls.append((at, device[1] if device else ""))
+        elif calls:
+            begin, device = calls.pop()
             acts.append(Act(name, device, begin, at))
     return Trace(marks["begin"], marks["end"], sorted(acts, key=lambda act: act.end))
