@@ -262,14 +262,17 @@ static int print_lease(const char *unit) {
         return 0;
 }
 
-/* Might the hook have a lease to end? From before it asks for one until it has ended that there is
- * a directory of its name. */
-static bool is_leased(const char *unit) {
+static bool has(const char *directory, const char *name) {
         _cleanup_free_ char *path = NULL;
 
-        if (asprintf(&path, RUN_DIR "/%s", unit) < 0)
+        if (asprintf(&path, "%s/%s", directory, name) < 0)
                 return true;
         return access(path, F_OK) >= 0 || errno != ENOENT;
+}
+
+/* Might there be a lease to end? The hook has asked for it, or somebody has started it by hand. */
+static bool is_leased(const char *unit) {
+        return has(RUN_DIR, unit) || has(LEASE_SLICE_DIR, unit);
 }
 
 static int release(void) {

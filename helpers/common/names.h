@@ -87,8 +87,11 @@
 #define UNIT_LEASE_PREFIX "gpu-guest@"
 #define UNIT_LEASE_SUFFIX ".service"
 
-/* where libvirt's hook makes a directory with the name of each lease that it asks for */
+/* where libvirt's hook makes a directory with the name of each lease that it asks for, and where
+ * the kernel has one for each that lives: its control group, in the slice that systemd puts a
+ * template's units into (systemd.slice(5)) */
 #define RUN_DIR "/run"
+#define LEASE_SLICE_DIR "/sys/fs/cgroup/system.slice/system-gpu\\x2dguest.slice"
 
 /* journal fields */
 #define JOURNAL_DEVICE "GPU_GUEST_DEVICE"

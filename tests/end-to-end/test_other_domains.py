@@ -67,7 +67,7 @@ def test_second_lease_does_not_take_the_first_ones(host):
     """What libvirt does when only itself refuses the second one: prepare, release."""
     define_second(host)
     host.run("virsh start painter")
-    host.run("mkdir -p /run/gpu-guest@second.service && systemctl start gpu-guest@second.service")
+    host.run("systemctl start gpu-guest@second.service")
     host.run(f"{HOOK} second release end < /tmp/second.xml")
     host.wait("! systemctl is-active gpu-guest@second.service")
     host.assert_guest_has_gpu("painter")

@@ -125,6 +125,9 @@ class Hook(Directory):
         self.marks_dir = self.dir / "run"
         self.marks_dir.mkdir()
         self.assertIn(" /run/gpu-guest@", text)
+        self.slice = self.dir / "cgroup" / "system.slice" / "system-gpu\\x2dguest.slice"
+        self.assertIn("'/sys/fs/cgroup/", text)
+        text = text.replace("'/sys/fs/cgroup/", f"'{self.dir}/cgroup/")
         self.write(self.hook, re.sub(r'(?<=[ ="])/run/', f"{self.marks_dir}/", text))
         self.behave("gpu-guest-lease", GOOD_LEASE)
         self.behave("systemctl", GOOD_SYSTEMCTL)
@@ -297,6 +300,14 @@ class Hook(Directory):
         self.assertEqual(result.returncode, 0)
         self.assert_silent(result)
         self.assertEqual(self.marks(), [])
+
+    def test_release_lease_by_hand(self):
+        """Nobody has run prepare for it."""
+        (self.slice / "gpu-guest@win10.service").mkdir(parents=True)
+        result = self.run_hook("win10", "release", "end", "destroyed")
+        self.assertEqual(self.calls(), [self.asked_at_end(), STOP])
+        self.assertEqual(result.returncode, 0)
+        self.assert_silent(result)
 
     def test_release_no_lease(self):
         """Nothing is run for other people's domains."""
@@ -810,19 +821,24 @@ E: CURRENT_TAGS=:gpu-guest:
 
     def test_exec_release(self):
         """Only if there is the lease, or may come to be."""
+        self.mock()  # umockdev has a /sys of its own
         command = self.hook(), "--release", "--", "a b"
         self.assert_prints(self.lease(*command), None)
         inside = self.dir / "namespace"
         script = inside.read_text()
+        cgroup = "/sys/fs/cgroup/system.slice/system-gpu\\x2dguest.slice"
         for mark, expected in {
-            "gpu-guest@a\\x20b.service": True,
-            "gpu-guest@a b.service": False,
-            "gpu-guest@a.service": False,
-            "gpu-guest@a\\x20b": False,
+            "/run/gpu-guest@a\\x20b.service": True,
+            "/run/gpu-guest@a b.service": False,
+            "/run/gpu-guest@a.service": False,
+            "/run/gpu-guest@a\\x20b": False,
+            f"{cgroup}/gpu-guest@a\\x20b.service": True,
+            f"{cgroup}/gpu-guest@a.service": False,
         }.items():
             with self.subTest(mark=mark):
                 inside.write_text(script.replace(
-                    "mkdir -p ", f"mkdir -p /run/{shlex.quote(mark)} ", 1))
+                    "mkdir -p ", f"mount -t tmpfs tmpfs /sys/fs/cgroup\nmkdir -p {shlex.quote(mark)} ",
+                    1))
                 result = self.lease(*command)
                 self.assertEqual(result.stdout,
                                  b"a b|lease|end|gpu-guest@a\\x20b.service|" if expected else b"")
