@@ -42,16 +42,9 @@ static void write_sys(const char *path, const char *text) {
 }
 
 static void add_gpu(const char *driver) {
-        mock_pci(GPU, NULL);
-        mock_udev(GPU, "gpu", "10");
-        mock_group(GPU, "1");
-        mock_driver("i915", "i915");
-        mock_driver("vfio-pci", "vfio_pci");
-        mock_bind(GPU, driver);
+        mock_gpu(GPU, driver);
         write_sys("/sys/module/i915/initstate", "live\n");
         write_sys("/sys/module/vfio_pci/initstate", "live\n");
-        file_write("/run/modprobe.d/test.conf",
-                "install vfio-pci true\ninstall i915 true\ninstall snd_hda_intel true\n");
 }
 
 static void add_card(void) {

@@ -122,6 +122,17 @@ void mock_bind(const char *address, const char *driver) {
                 (void)unlink(link);
 }
 
+void mock_gpu(const char *address, const char *driver) {
+        mock_pci(address, NULL);
+        mock_udev(address, "gpu", "10");
+        mock_group(address, "1");
+        mock_driver("i915", "i915");
+        mock_driver("vfio-pci", "vfio_pci");
+        mock_bind(address, driver);
+        file_write("/run/modprobe.d/test.conf",
+                "install vfio-pci true\ninstall i915 true\ninstall snd_hda_intel true\n");
+}
+
 void mock_group(const char *address, const char *group) {
         _cleanup_free_ char *directory = mock_path("/sys/kernel/iommu_groups/%s", group),
                             *link = mock_path(SYSFS_PCI_DEVICES "/%s/iommu_group", address),

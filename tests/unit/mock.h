@@ -34,6 +34,10 @@ void mock_driver(const char *driver, const char *module);
 /* Binds a device, or takes its driver away if that is NULL. */
 void mock_bind(const char *address, const char *driver);
 
+/* A GPU in an IOMMU group, with this driver or NULL, that could go to a guest; to load a module
+ * does nothing. */
+void mock_gpu(const char *address, const char *driver);
+
 /* Puts a device into an IOMMU group. */
 void mock_group(const char *address, const char *group);
 

@@ -197,14 +197,7 @@ static void assert_record(const char *path, const char *expected) {
 
 static void machine(const char *driver) {
         mock_clear();
-        mock_pci(GPU, NULL);
-        mock_udev(GPU, "gpu", "10");
-        mock_group(GPU, "1");
-        mock_driver("i915", "i915");
-        mock_driver("vfio-pci", "vfio_pci");
-        mock_bind(GPU, driver);
-        file_write("/run/modprobe.d/test.conf",
-                "install vfio-pci true\ninstall i915 true\ninstall snd_hda_intel true\n");
+        mock_gpu(GPU, driver);
 }
 
 static void add_audio(bool depends, const char *group) {
