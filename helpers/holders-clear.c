@@ -443,8 +443,8 @@ static int make_let_go(sd_bus *bus) {
         if (arg_check)
                 return check(bus, &gpu, refuse);
 
-        r = clear(bus, &gpu, refuse);
-        return r < 0 ? r : clear_sound(bus, &sound, refuse);
+        r = gpu.n > 0 ? clear(bus, &gpu, refuse) : 0;
+        return r < 0 || sound.n == 0 ? r : clear_sound(bus, &sound, refuse);
 }
 
 /* The inverse. */
