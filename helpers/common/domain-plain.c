@@ -58,6 +58,10 @@ static bool is_blank(char c) {
         return c == ' ' || c == '\n' || c == '\t';
 }
 
+static bool is_plain_char(char c) {
+        return (c >= ' ' && c <= '~') || is_blank(c);
+}
+
 static void skip_blanks(Scanner *s) {
         while (s->p < s->end && is_blank(*s->p))
                 s->p++;
@@ -198,11 +202,28 @@ static bool scan_end_tag(Scanner *s) {
 static void scan_text(Scanner *s) {
         const char *begin = s->p;
 
-        while (s->p < s->end && ((*s->p >= ' ' && *s->p <= '~') || is_blank(*s->p)) &&
-                *s->p != '<' && *s->p != '>' && *s->p != '&')
+        while (s->p < s->end && is_plain_char(*s->p) && *s->p != '<' && *s->p != '>' &&
+                *s->p != '&')
                 s->p++;
         if (s->p > begin)
                 s->sax->characters(s->userdata, (const xmlChar *)begin, (int)(s->p - begin));
+}
+
+/* The comments that a file of libvirt's begins with. */
+static bool scan_comments(Scanner *s) {
+        static const char open[] = "<!--";
+
+        while ((size_t)(s->end - s->p) >= strlen(open) && memcmp(s->p, open, strlen(open)) == 0) {
+                s->p += strlen(open);
+                /* two hyphens end it, and nothing else may */
+                while (s->p < s->end && is_plain_char(*s->p) &&
+                        !(s->p[0] == '-' && s->end - s->p > 1 && s->p[1] == '-'))
+                        s->p++;
+                if (!skip(s, '-') || !skip(s, '-') || !skip(s, '>'))
+                        return false;
+                skip_blanks(s);
+        }
+        return true;
 }
 
 bool domain_plain_parse(const char *xml, size_t size, const xmlSAXHandler *sax, void *userdata) {
@@ -215,6 +236,8 @@ bool domain_plain_parse(const char *xml, size_t size, const xmlSAXHandler *sax, 
         s.userdata = userdata;
         s.depth = 0;
 
+        if (!scan_comments(&s))
+                return false;
         do {
                 if (!skip(&s, '<'))
                         return false;

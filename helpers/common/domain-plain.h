@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 /* Reads a whole document, if it is as plain as what libvirt writes: ASCII; elements, attributes and
- * text, without references; no declaration, comment, CDATA or DOCTYPE; no default namespace. Such a
- * document is well-formed, and libxml2 would report the same.
+ * text, without references, and before them comments; no declaration, CDATA or DOCTYPE; no default
+ * namespace. Such a document is well-formed, and libxml2 would report the same.
  *
  * Calls startElementNs, characters and endElementNs of the handler as libxml2 does, with no
  * namespaces but the prefixes. Returns false when in doubt: then what was reported counts for

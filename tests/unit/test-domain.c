@@ -553,6 +553,8 @@ static void test_plain(void) {
                 "<a b='c' d=\"e\">\n\t<f:g h:i=\"j'k\" xmlns:h='l'/> m ]] n\n</a> \t\n",
                 "<a.b-c_D9 e='>'></a.b-c_D9>",
                 "<a ></a>",
+                "<!----><a/>",
+                "<!--\nWARNING: <a> & - \"b\" ->\n-->\n\n<!--> --><a/>",
         };
         static const char *const in_doubt[] = {
                 "",
@@ -602,6 +604,15 @@ static void test_plain(void) {
                 "<a><![CDATA[]]></a>",
                 "<a><?b?></a>",
                 "<a/><!-- -->",
+                "<!-- -->",
+                "<!-- --",
+                "<!-- -",
+                "<!-",
+                "<!-- ---><a/>",
+                "<!-- -- --><a/>",
+                "<!-- \r--><a/>",
+                "<!-- \xc3\xa9--><a/>",
+                " <!-- --><a/>",
                 "<a xmlns='u'/>",
                 "<a><b xmlns=''/></a>",
                 "<a xml:space='no'/>",
@@ -629,7 +640,7 @@ static void test_plain(void) {
  * any length it is never plain. */
 static void test_plain_changed(void) {
         static const char xml[] =
-                "<domain type='kvm' id='3'>\n  <uuid>" UUID "</uuid>\n"
+                "<!--\n> - -->\n<domain type='kvm' id='3'>\n  <uuid>" UUID "</uuid>\n"
                 "  <m><x:y xmlns:x=\"u\" a='b'/></m>\n  <devices>\n"
                 "    <hostdev mode='subsystem' type='pci' managed='yes'>\n      <source>\n"
                 "        <address domain='0x0000' bus='0x00' slot='0x02' function='0x0'/>\n"
