@@ -3,7 +3,8 @@
 
 The bundle is built and laid over the host's root before it boots, as `meson install` puts it there.
 GPU_GUEST_BUNDLE names the tree (what `meson install --destdir` made), GPU_GUEST_PACKAGE Debian's
-package (what packaging/build made).
+package (what packaging/build made). GPU_GUEST_RELEASE and GPU_GUEST_VARIANT tell which host it is
+(bookworm, plain).
 """
 
 import os
@@ -27,16 +28,27 @@ def bundle() -> Path:
     return Path(path).resolve()
 
 
+# which of the lab's hosts
+RELEASE = os.environ.get("GPU_GUEST_RELEASE", "bookworm")
+VARIANT = os.environ.get("GPU_GUEST_VARIANT", "plain")
+
+
 @pytest.fixture(scope="session")
 def worker() -> str:
     """What the labs of this process have in their names."""
-    return os.environ.get("PYTEST_XDIST_WORKER", "main")
+    return f"{RELEASE}-{VARIANT}-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
 
 
 @pytest.fixture(scope="session")
-def booted(bundle, worker):
+def which() -> list[str]:
+    """Options of "lab up" for it."""
+    return ["--release", RELEASE, "--variant", VARIANT]
+
+
+@pytest.fixture(scope="session")
+def booted(bundle, worker, which):
     """A lab with the bundle, at its desktop."""
-    yield from Host(f"e2e-{worker}", str(bundle)).at_desktop()
+    yield from Host(f"e2e-{worker}", str(bundle)).at_desktop(*which)
 
 
 @pytest.fixture(scope="session")
@@ -48,10 +60,10 @@ def package() -> Path:
 
 
 @pytest.fixture(scope="session")
-def bare_booted(worker):
+def bare_booted(worker, which):
     """A lab that has nothing of ours, at its desktop, with devices on USB. One is enough for all that
     need it: they are in the group "bare"."""
-    yield from Host(f"bare-{worker}").at_desktop(*usb_devices())
+    yield from Host(f"bare-{worker}").at_desktop(*which, *usb_devices())
 
 
 @pytest.fixture

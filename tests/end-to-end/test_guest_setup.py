@@ -34,10 +34,10 @@ pytestmark = pytest.mark.xdist_group("setup")
 
 
 @pytest.fixture(scope="module")
-def booted(bundle, worker):
+def booted(bundle, worker, which):
     """A lab of its own, with devices on USB."""
     host = Host(f"setup-{worker}", str(bundle))
-    yield from host.at_desktop(*usb_devices())
+    yield from host.at_desktop(*which, *usb_devices())
 
 
 @pytest.fixture(scope="module")

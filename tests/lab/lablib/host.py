@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Iterator
 
+from . import variants
 from .common import LabError
 from .machine import Lab
 
@@ -21,15 +22,6 @@ SESSION = "loginctl list-sessions --no-legend | grep seat0"
 SNAPSHOT = "desktop"
 STEPS = ("desktop", "seat", "audio", "vtcon", "vfio")
 
-# The state when everything is the host's, and what is added to it where there is a desktop
-BACK = {
-    "driver": "i915", "override": "(null)", "audio_driver": "snd_hda_intel",
-    "audio_depends_on_gpu": "yes", "card_node": "yes", "framebuffer_console": "bound",
-    "module": "loaded", "records": "", "steps": "", "leases": "", "failed": "",
-    "inhibitors": "", "vfio_users": "",
-}
-BACK_DESKTOP = {"graphical_sessions": "x11", "x_on_gpu": "yes"}
-
 # What the kernel says when something is wrong, and never otherwise
 KERNEL_TROUBLE = r"WARNING:|BUG:|Oops|cut here|Call Trace|general protection|blocked for more than|use-after-free"
 
@@ -41,6 +33,8 @@ class Host:
         self.name = name
         self.machine = Lab(name)
         self.bundle = bundle
+        self.what = variants.get("plain")
+        self.desktop = variants.desktop(self.what.desktop)
         self.session = ""  # on the seat, when the host had booted
         self.touched = True  # by a test since the snapshot was loaded
 
@@ -49,7 +43,7 @@ class Host:
         yield."""
         self.lab("down", check=False)
         root = ["--root", self.bundle] if self.bundle else []
-        self.lab("up", *root, *options, timeout=3000)
+        self.up(*root, *options)
         self.wait_look("desktop")
         # a first guest costs libvirt more than the ones after it: that need not be in every test
         self.run("virsh start plain && virsh destroy plain", timeout=300)
@@ -58,6 +52,12 @@ class Host:
         yield self
         if not os.environ.get("GPU_GUEST_KEEP_LAB"):
             self.lab("down")
+
+    def up(self, *options: str) -> None:
+        """Boot it with these options of "lab up"."""
+        self.lab("up", *options, timeout=3000)
+        self.what = variants.get(self.machine.state["variant"])
+        self.desktop = variants.desktop(self.what.desktop)
 
     def lab(self, verb: str, *args: str, timeout: float = 600, check: bool = True):
         """Run a verb of the lab program."""
@@ -123,8 +123,21 @@ class Host:
 
     def state(self) -> dict:
         """The kernel's and the services' state, as state.sh prints it."""
-        lines = self.run(STATE).splitlines()
+        given = f"driver={self.what.driver} server={shlex.quote(self.desktop.server)}\n"
+        lines = self.run(given + STATE).splitlines()
         return dict(line.split("=", 1) for line in lines)
+
+    def state_back(self, desktop: bool = True) -> dict:
+        """The state when everything is the host's."""
+        back = {
+            "driver": self.what.driver, "override": "(null)", "audio_driver": "snd_hda_intel",
+            "audio_depends_on_gpu": "yes", "card_node": "yes", "framebuffer_console": "bound",
+            "module": "loaded", "records": "", "steps": "", "leases": "", "failed": "",
+            "inhibitors": "", "vfio_users": "",
+        }
+        if desktop:
+            back |= {"graphical_sessions": self.desktop.session, "server_on_gpu": "yes"}
+        return back
 
     def journal(self, *units: str) -> str:
         """What our units have said since the snapshot that the test began with."""
@@ -140,7 +153,8 @@ class Host:
     def assert_untouched(self) -> None:
         """None of our units has run, and the desktop is the one that was there before."""
         assert self.run("systemctl list-units --all --plain --no-legend 'gpu-guest*'") == ""
-        assert self.run("basename $(readlink /sys/bus/pci/devices/0000:00:02.0/driver)") == "i915"
+        assert self.run("basename $(readlink /sys/bus/pci/devices/0000:00:02.0/driver)") == \
+            self.what.driver
         assert self.run(SESSION) == self.session
 
     def assert_has_gpu(self, desktop: bool = True) -> None:
@@ -151,7 +165,7 @@ class Host:
         self.wait("systemctl is-system-running | grep -qxE 'running|degraded'")
         self.wait("grep -q HDA /proc/asound/cards")
         state = self.state()
-        expected = BACK | (BACK_DESKTOP if desktop else {})
+        expected = self.state_back(desktop)
         assert {k: state[k] for k in expected} == expected
 
     def assert_guest_has_gpu(self, *domains: str, look: str = "guest") -> None:
@@ -162,7 +176,7 @@ class Host:
             "driver": "vfio-pci", "override": "vfio-pci", "audio_driver": "none",
             "group_drivers": "vfio-pci", "group_node": "yes",
             "card_node": "no", "framebuffer_console": "none", "module": "not loaded",
-            "graphical_sessions": "", "x_on_gpu": "no",
+            "graphical_sessions": "", "server_on_gpu": "no",
             "steps": " ".join(sorted(STEPS)), "failed": "",
             "leases": " ".join(sorted(domains)), "inhibitors": " ".join(sorted(domains)),
         }

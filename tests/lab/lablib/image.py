@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The lab's disk image, its kernel and its initramfs.
 
-Made in two layers, each cached under the hash of what goes in: the release's
+One for each release and desktop. Made in two layers, each cached under the hash of what goes in: the
 packages (minutes), then our modules, guests and files in them (a minute).
 """
 
@@ -22,11 +22,22 @@ VERSION = 1
 
 DISK_SIZE = "8G"
 KEEP_SECONDS = 24 * 3600
+# these have no updates beside them
+ROLLING = "sid", "forky"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
+class Kind(NamedTuple):
+    """What an image is made for."""
+    release: str
+    desktop: str
+
+    def __str__(self) -> str:
+        return f"{self.release}-{self.desktop}"
+
+
 class Packages(NamedTuple):
-    """A release's package list: what stays in the image and what only builds it."""
+    """Packages: what stays in the image and what only builds it."""
     stay: List[str]
     build: List[str]
 
@@ -43,17 +54,24 @@ def releases() -> List[str]:
     return sorted(p.name for p in (SOURCE / "image/releases").iterdir())
 
 
-def packages(release: str) -> Packages:
-    """Read image/releases/RELEASE."""
-    if release not in releases():
-        raise LabError(f"no release '{release}', there is: {' '.join(releases())}")
+def desktops() -> List[str]:
+    """Desktops that it can have."""
+    return sorted(p.name for p in (SOURCE / "image/desktops").iterdir())
+
+
+def packages(kind: Kind) -> Packages:
+    """Read what is listed for all, for the release and for the desktop."""
+    if kind.release not in releases():
+        raise LabError(f"no release '{kind.release}', there is: {' '.join(releases())}")
+    if kind.desktop not in desktops():
+        raise LabError(f"no desktop '{kind.desktop}', there is: {' '.join(desktops())}")
 
     found = Packages([], [])
-    text = (SOURCE / "image/releases" / release).read_text(encoding="utf-8")
-    for line in text.splitlines():
-        words = line.partition("#")[0].split()
-        if words:
-            (found.build if "[build]" in words[1:] else found.stay).append(words[0])
+    for path in "packages", f"releases/{kind.release}", f"desktops/{kind.desktop}/packages":
+        for line in (SOURCE / "image" / path).read_text(encoding="utf-8").splitlines():
+            words = line.partition("#")[0].split()
+            if words:
+                (found.build if "[build]" in words[1:] else found.stay).append(words[0])
     return found
 
 
@@ -62,27 +80,39 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def sources() -> Iterable[Path]:
+def overlays(kind: Kind) -> List[Path]:
+    """The trees that are laid over it, in this order."""
+    return [SOURCE / "image/files", SOURCE / "image/desktops" / kind.desktop / "files"]
+
+
+def customize(kind: Kind) -> Path:
+    """What is done for the desktop, if anything is."""
+    return SOURCE / "image/desktops" / kind.desktop / "customize"
+
+
+def sources(kind: Kind) -> Iterable[Path]:
     """Every file that the second layer is made of."""
     yield SOURCE / "image/customize"
-    for tree, pattern in ("image/files", "**/*"), ("kernel", "*"), ("guest", "*"):
-        for path in sorted((SOURCE / tree).glob(pattern)):
-            if path.is_file() and (tree == "image/files" or
-                                   path.suffix in (".c", ".ld", ".xml") or
-                                   path.name in ("Kbuild", "Makefile")):
+    if customize(kind).exists():
+        yield customize(kind)
+    for tree in overlays(kind):
+        yield from (path for path in sorted(tree.glob("**/*")) if path.is_file())
+    for tree in "kernel", "guest":
+        for path in sorted((SOURCE / tree).glob("*")):
+            if path.suffix in (".c", ".ld", ".xml") or path.name in ("Kbuild", "Makefile"):
                 yield path
 
 
-def base_key(release: str) -> str:
+def base_key(kind: Kind) -> str:
     """Key of the first layer."""
-    lists = packages(release)
-    return digest(str(VERSION), release, *sorted(lists.stay), "-", *sorted(lists.build))
+    lists = packages(kind)
+    return digest(str(VERSION), kind.release, *sorted(lists.stay), "-", *sorted(lists.build))
 
 
-def image_key(release: str) -> str:
+def image_key(kind: Kind) -> str:
     """Key of the image."""
-    parts = [base_key(release)]
-    for path in sources():
+    parts = [base_key(kind)]
+    for path in sources(kind):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         parts.append(f"{path.relative_to(SOURCE)} {path.stat().st_mode & 0o111} {content}")
     return digest(*parts)
@@ -103,38 +133,54 @@ def apt_sources(release: str) -> List[str]:
     if not main:
         raise LabError("found no Debian mirror in this machine's apt sources")
 
-    lines = [f"deb [signed-by={KEYRING}] {main[0]} {suite} main"
-             for suite in (release, f"{release}-updates")]
+    line = f"deb [signed-by={KEYRING}] {main[0]} {{}} main"
+    if release in ROLLING:
+        return [line.format(release)]
+    lines = [line.format(suite) for suite in (release, f"{release}-updates")]
     lines += [f"deb [signed-by={KEYRING}] {uri} {release}-security main" for uri in security[:1]]
     if not security:
         say("no security mirror in this machine's apt sources, going without")
     return lines
 
 
-def make_base(release: str, base: Path) -> None:
-    """First layer: the release with its packages, as a tar archive."""
-    lists = packages(release)
+def building():
+    """Only one image or bundle is built at a time."""
+    return locked(state_dir() / "build.lock")
+
+
+def make_base(kind: Kind, base: Path) -> None:
+    """First layer: the release with the packages, as a tar archive."""
+    lists = packages(kind)
     part = base.with_suffix(".part.tar")
-    say(f"installing {release}'s packages, which takes a few minutes")
+    say(f"installing the packages of {kind}, which takes a few minutes")
     run("mmdebstrap", "--variant=minbase", "--mode=root", "--format=tar",
         "--aptopt=APT::Install-Recommends \"false\"", "--dpkgopt=force-unsafe-io",
+        # a mirror may be some weeks behind
+        "--aptopt=Acquire::Check-Valid-Until \"false\"",
         "--include=" + ",".join(lists.stay + lists.build),
-        release, part, *apt_sources(release))
+        kind.release, part, *apt_sources(kind.release))
     part.rename(base)
 
 
-def make_image(release: str, base: Path, out: Path) -> None:
-    """Second layer: our files in it, and the whole as a disk."""
-    root = out / "root"
+def unpack(base: Path, root: Path) -> None:
+    """The first layer as a tree."""
     root.mkdir()
     run("tar", "-C", root, "-xf", base, "--numeric-owner", "--xattrs", "--xattrs-include=*")
-    run("cp", "-r", "--no-preserve=ownership", "--preserve=mode",
-        f"{SOURCE}/image/files/.", root)
+
+
+def make_image(kind: Kind, base: Path, out: Path) -> None:
+    """Second layer: our files in it, and the whole as a disk."""
+    root = out / "root"
+    unpack(base, root)
+    for tree in overlays(kind):
+        run("cp", "-r", "--no-preserve=ownership", "--preserve=mode", f"{tree}/.", root)
     build = root / "build"
     build.mkdir()
     for name in "kernel", "guest", "image/customize":
         run("cp", "-r", SOURCE / name, build)
-    (build / "packages").write_text("\n".join(packages(release).build), encoding="ascii")
+    if (own := customize(kind)).exists():
+        run("cp", own, build / "customize-desktop")
+    (build / "packages").write_text("\n".join(packages(kind).build), encoding="ascii")
 
     say("building the modules and the guest")
     run("chroot", root, "/build/customize")
@@ -162,26 +208,32 @@ def prune(keep: Set[Path]) -> None:
             path.unlink()
 
 
-def build(release: str, in_use: Set[Path]) -> Image:
-    """The release's image, made first if it is not there. Images in_use are kept."""
-    images, bases = state_dir() / "images", state_dir() / "bases"
-    done = images / f"{release}-{image_key(release)}"
+def need_base(kind: Kind) -> Path:
+    """The first layer, made first if it is not there. The caller has the lock."""
+    if os.geteuid() != 0:
+        raise LabError("an image can only be built by root")
+    base = state_dir() / "bases" / f"{kind}-{base_key(kind)}.tar"
+    base.parent.mkdir(parents=True, exist_ok=True)
+    if not base.exists():
+        make_base(kind, base)
+    return base
+
+
+def build(kind: Kind, in_use: Set[Path]) -> Image:
+    """The image, made first if it is not there. Images in_use are kept."""
+    images = state_dir() / "images"
+    done = images / f"{kind}-{image_key(kind)}"
     image = Image(done / "disk", done / "vmlinuz", done / "initrd")
 
-    with locked(state_dir() / "build.lock"):
+    with building():
         if done.exists():
             return image
-        if os.geteuid() != 0:
-            raise LabError("an image can only be built by root")
+        base = need_base(kind)
         images.mkdir(parents=True, exist_ok=True)
-        bases.mkdir(parents=True, exist_ok=True)
-        base = bases / f"{release}-{base_key(release)}.tar"
-        if not base.exists():
-            make_base(release, base)
         work = Path(tempfile.mkdtemp(prefix=".build-", dir=images))
         try:
-            make_image(release, base, work)
-            if done.name != f"{release}-{image_key(release)}":
+            make_image(kind, base, work)
+            if done.name != f"{kind}-{image_key(kind)}":
                 raise LabError("the lab's sources changed while the image was being made")
             work.chmod(0o755)
             work.rename(done)

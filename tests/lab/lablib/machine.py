@@ -19,12 +19,14 @@ import time
 from pathlib import Path
 from typing import Iterator, List, Optional, Set
 
-from . import image, payload, screen
+from . import image, payload, screen, variants
 from .common import LabError, poll, run, say, state_dir
 from .qmp import Qmp
 
 QEMU = "qemu-system-x86_64"
 MEMORY = 3072
+UEFI_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+UEFI_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 
 # The host has the IOMMU of a machine set up for this; nothing waits for a network
 APPEND = ("root=/dev/vda rw console=tty0 console=ttyS0 intel_iommu=on mitigations=off "
@@ -121,7 +123,7 @@ class Lab:
         state = self.state
         pid = self.pid()
         if not pid:
-            raise LabError(f"lab '{self.name}' ({state['release']}) is not running: "
+            raise LabError(f"lab '{self.name}' ({state['release']}, {state['variant']}) is not running: "
                            "it powered off or died, see: lab log")
         return pid
 
@@ -145,17 +147,23 @@ class Lab:
 
     # power
 
-    def create(self, release: str, append: str, root: Optional[Path], devices: List[str]) -> None:
-        """A new disk on top of the release's image, and the first boot from it; devices are what the
-        machine has beside its own."""
+    def create(self, release: str, variant: str, append: str, root: Optional[Path],
+               devices: List[str]) -> None:
+        """A new disk on top of the image, and the first boot from it; append and devices are what
+        the machine has beside the variant's."""
         if self.pid():
             raise LabError(f"lab '{self.name}' is up already (lab reboot, or lab down first)")
+        kind = variants.get(variant)
+        if kind.reason_not(release):
+            raise LabError(f"{release} has no {variant}: {kind.why_not}")
         for path in self.dir.iterdir():
             path.unlink()
-        built = image.build(release, Lab.images_in_use())
+        built = image.build(image.Kind(release, kind.desktop), Lab.images_in_use())
         run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", built.disk, self.disk)
-        self.boot({"release": release, "image": str(built.disk.parent), "append": append,
-                   "devices": devices}, root)
+        if kind.firmware == "uefi":
+            shutil.copyfile(UEFI_VARIABLES, self.dir / "uefi-variables.fd")
+        self.boot({"release": release, "variant": variant, "image": str(built.disk.parent),
+                   "append": append, "devices": devices}, root)
 
     def boot(self, state: dict, root: Optional[Path]) -> None:
         """Boot the disk with a payload."""
@@ -182,7 +190,8 @@ class Lab:
         cpu = (["-accel", "kvm", "-cpu", "host"] if have_kvm() else
                # More than one CPU, and QEMU's emulation trips over code that patches itself
                ["-accel", "tcg,tb-size=512", "-cpu", "qemu64,+rdrand,+rdseed"])
-        devices = state.get("devices", [])
+        variant = variants.get(state["variant"])
+        devices = [*variant.devices, *state["devices"]]
         # for a second function beside it; a function of its own is all that a PC's VGA has
         vga = "VGA,bus=pcie.0,addr=02.0" + (",multifunction=on" if devices else "")
         command = [
@@ -201,11 +210,14 @@ class Lab:
             "-chardev", "file,id=serial,path=serial.log,append=on", "-serial", "chardev:serial",
             "-qmp", "unix:qmp,server=on,wait=off",
             "-kernel", str(Path(state["image"], "vmlinuz")), "-initrd", "initrd",
-            "-append", " ".join(filter(None, [APPEND, state["append"]])),
+            "-append", " ".join(filter(None, [APPEND, variant.append, state["append"]])),
             "-daemonize", "-pidfile", str(self.dir / "pid"),
         ]
         for device in devices:
             command += ["-device", device]
+        if variant.firmware == "uefi":
+            command += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={UEFI_CODE}",
+                        "-drive", "if=pflash,unit=1,format=raw,file=uefi-variables.fd"]
         return command + (["-loadvm", snapshot] if snapshot else [])
 
     def power_off(self) -> None:
@@ -321,6 +333,12 @@ class Lab:
         # a guest that libvirt starts by itself may still take the desktop away
         poll(lambda: self.look() == "desktop" or not self.has_desktop(), DESKTOP_TIMEOUT,
              "the desktop to appear (see: lab screen)", interval=0.5)
+
+    def set_up(self) -> None:
+        """Do what the variant wants to have done after the first boot."""
+        setup = variants.get(self.state["variant"]).setup
+        if setup:
+            run("ssh", *self.ssh_options(), "root@lab", setup, cwd=self.dir, timeout=STARTUP_TIMEOUT)
 
     def has_desktop(self) -> bool:
         """Whether a desktop is up, or on its way."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=sh
-# Run on the host: prints KEY=VALUE lines about who has the GPU.
+# Run on the host, with $driver (of the GPU) and $server (what draws the desktop): prints KEY=VALUE lines
+# about who has the GPU.
 gpu=/sys/bus/pci/devices/0000:00:02.0
 audio=/sys/bus/pci/devices/0000:00:1b.0
 
@@ -51,9 +52,11 @@ echo "audio_driver=$(driver_of $audio)"
 echo "audio_depends_on_gpu=$(yes_no test -e $gpu/consumer:pci:0000:00:1b.0)"
 echo "card_node=$(yes_no test -e /dev/dri/by-path/pci-0000:00:02.0-card)"
 echo "framebuffer_console=$(framebuffer_console)"
-echo "module=$(if test -e /sys/module/i915; then echo loaded; else echo not loaded; fi)"
+# shellcheck disable=SC2154 # given
+echo "module=$(if test -e "/sys/module/$driver"; then echo loaded; else echo not loaded; fi)"
 echo "graphical_sessions=$(graphical_sessions)"
-case "$(users_of /dev/dri/card)" in *Xorg*) echo x_on_gpu=yes ;; *) echo x_on_gpu=no ;; esac
+# shellcheck disable=SC2154 # given
+case "$(users_of /dev/dri/card)" in *"$server"*) echo server_on_gpu=yes ;; *) echo server_on_gpu=no ;; esac
 echo "vfio_users=$(users_of '.*vfio/[0-9]')"
 # shellcheck disable=SC2012 # the names are ours
 echo "records=$(ls -A /run/gpu-guest 2>/dev/null | tr '\n' ' ' | sed 's/ $//')"

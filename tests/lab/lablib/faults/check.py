@@ -6,13 +6,14 @@ import time
 from typing import List, Optional
 
 from ..common import LabError
-from ..host import BACK, BACK_DESKTOP, Host
+from ..host import Host
 
 # how long the way back may take, on an emulated machine that shares its core
 PATIENCE = 180
 PAUSE = 0.5
 
-WANTED = BACK | BACK_DESKTOP | {"cards": "card0", "jobs": "", "sound": "yes"}
+# beside what everything is when it is the host's
+WANTED = {"cards": "card0", "jobs": "", "sound": "yes"}
 OURS = "gpu-guest"
 
 
@@ -27,7 +28,7 @@ def differences(host: Host, failed: str = "") -> List[str]:
     state["failed"] = " ".join(unit for unit in state["failed"].split()
                                if not is_ours(unit) and unit not in failed.split())
     return [f"{key} is '{state[key]}', not '{wanted}'"
-            for key, wanted in WANTED.items() if state[key] != wanted]
+            for key, wanted in (host.state_back() | WANTED).items() if state[key] != wanted]
 
 
 def until_back(host: Host, failed: str = "", patience: float = PATIENCE) -> List[str]:

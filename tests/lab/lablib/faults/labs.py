@@ -15,8 +15,7 @@ def booted(name: str, bundle: Path, inject: Path, device: str = "") -> Iterator[
     host = Host(name, str(bundle))
     host.lab("down", check=False)
     try:
-        host.lab("up", "--root", str(bundle), *(["--device", device] if device else []),
-                 timeout=3000)
+        host.up("--root", str(bundle), *(["--device", device] if device else []))
         host.wait_look("desktop")
         place.install(host, inject)
         # a first guest costs libvirt more than the ones after it

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a lab's host can be: variants.toml, and the desktops of image/desktops."""
+
+import tomllib
+from typing import Dict, NamedTuple, Tuple
+
+from .common import LabError, SOURCE
+
+DRIVERS = "i915", "xe"
+FIRMWARE = "bios", "uefi"
+
+
+class Desktop(NamedTuple):
+    """A desktop, as it looks from outside."""
+    about: str
+    session: str  # what logind calls its type
+    server: str  # the process that has the card open
+
+
+class Variant(NamedTuple):
+    """A kind of host."""
+    about: str
+    desktop: str = "openbox"
+    driver: str = "i915"
+    append: str = ""
+    devices: Tuple[str, ...] = ()
+    firmware: str = "bios"
+    setup: str = ""
+    releases: Tuple[str, ...] = ()
+    why_not: str = ""
+
+    def reason_not(self, release: str) -> str:
+        """Why a release does not have it, "" if it does."""
+        return "" if not self.releases or release in self.releases else self.why_not
+
+
+def read() -> Dict[str, Variant]:
+    """All of them, by name."""
+    with open(SOURCE / "variants.toml", "rb") as f:
+        entries = tomllib.load(f)
+    try:
+        found = {name: Variant(**{key: tuple(value) if isinstance(value, list) else value
+                                  for key, value in entry.items()})
+                 for name, entry in entries.items()}
+    except TypeError as e:
+        raise LabError(f"variants.toml: {e}") from e
+    for name, variant in found.items():
+        if variant.driver not in DRIVERS or variant.firmware not in FIRMWARE or \
+           bool(variant.releases) != bool(variant.why_not):
+            raise LabError(f"variants.toml: {name} has a driver or firmware that is not known, or "
+                           "releases without why_not")
+    return found
+
+
+def get(name: str) -> Variant:
+    """The one of this name."""
+    found = read()
+    if name not in found:
+        raise LabError(f"no variant '{name}', there is: {' '.join(found)}")
+    return found[name]
+
+
+def desktop(name: str) -> Desktop:
+    """The desktop of this name."""
+    with open(SOURCE / "image" / "desktops" / name / "desktop.toml", "rb") as f:
+        return Desktop(**tomllib.load(f))
