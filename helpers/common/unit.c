@@ -12,6 +12,9 @@
 #include "names.h"
 #include "unit.h"
 
+/* GNOME's shell is part of its session by way of two targets of its own */
+#define TARGETS_DEEP 3
+
 int manager_get_state(sd_bus *bus, char **ret) {
         return sd_bus_get_property_string(
                 bus, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER, "SystemState", NULL, ret);
@@ -116,21 +119,36 @@ int unit_get_main(sd_bus *bus, const char *unit, pid_t *ret_pid, uint64_t *ret_s
         return 0;
 }
 
-int unit_requires_any(sd_bus *bus, const char *unit, const char *prefix) {
+static bool is_target(const char *unit) {
+        const char *suffix = strrchr(unit, '.');
+
+        return suffix && strcmp(suffix, ".target") == 0;
+}
+
+static int requires_any(sd_bus *bus, const char *unit, const char *prefix, unsigned depth) {
         static const char *const properties[] = {"Requires", "Requisite", "BindsTo", "PartOf"};
         _cleanup_free_ char *path = NULL;
-        int r = unit_get_path(bus, unit, &path);
+        int r = unit_get_path(bus, unit, &path), found = 0;
 
         for (size_t i = 0; r >= 0 && i < sizeof(properties) / sizeof(*properties); i++) {
                 _cleanup_strv_free_ char **units = NULL;
 
                 r = sd_bus_get_property_strv(
                         bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT, properties[i], NULL, &units);
-                for (char **u = units; r >= 0 && u && *u; u++)
+                for (char **u = units; r >= 0 && u && *u; u++) {
                         if (strncmp(*u, prefix, strlen(prefix)) == 0)
                                 return 1;
+                        if (is_target(*u) && depth > 0)
+                                found = requires_any(bus, *u, prefix, depth - 1);
+                        if (found != 0)
+                                return found;
+                }
         }
         return r < 0 ? r : 0;
+}
+
+int unit_requires_any(sd_bus *bus, const char *unit, const char *prefix) {
+        return requires_any(bus, unit, prefix, TARGETS_DEEP);
 }
 
 int unit_was_active(sd_bus *bus, const char *unit, unsigned within_ms) {

@@ -35,7 +35,7 @@ int unit_is_known(sd_bus *bus, const char *unit, bool *ret_stale);
 int unit_get_main(sd_bus *bus, const char *unit, pid_t *ret_pid, uint64_t *ret_since_us);
 
 /* Does the unit go when a unit goes whose name begins like this (Requires=, Requisite=, BindsTo=,
- * PartOf=)? Returns 1, 0, or a negative errno. */
+ * PartOf=), or a target on which that depends? Returns 1, 0, or a negative errno. */
 int unit_requires_any(sd_bus *bus, const char *unit, const char *prefix);
 
 /* Was the unit active a moment ago? Returns 1 if it is active, on its way there or back, or became

@@ -46,7 +46,7 @@ def build(release: str, out: Path) -> None:
             copy_source(root / "build" / "source")
             (root / "build" / "out").mkdir()
             say(f"building for {release}")
-            run("chroot", root, "sh", "-c", BUILD)
+            image.run_in(root, "sh", "-c", BUILD)
             shutil.rmtree(out, ignore_errors=True)
             out.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(root / "build" / "out", out)

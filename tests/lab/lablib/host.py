@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import time
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Optional
 
 from . import variants
 from .common import LabError
@@ -18,7 +18,7 @@ STATE = (Path(__file__).resolve().parent / "state.sh").read_text(encoding="utf-8
 HOOK = "/etc/libvirt/hooks/qemu.d/gpu-guest"
 GPU = "0000:00:02.0"
 AUDIO = "0000:00:1b.0"
-SESSION = "loginctl list-sessions --no-legend | grep seat0"
+SESSION = "loginctl list-sessions --no-legend | grep seat0 || :"
 SNAPSHOT = "desktop"
 STEPS = ("desktop", "seat", "audio", "vtcon", "vfio")
 
@@ -44,7 +44,7 @@ class Host:
         self.lab("down", check=False)
         root = ["--root", self.bundle] if self.bundle else []
         self.up(*root, *options)
-        self.wait_look("desktop")
+        self.wait_look(self.what.look)
         # a first guest costs libvirt more than the ones after it: that need not be in every test
         self.run("virsh start plain && virsh destroy plain", timeout=300)
         self.session = self.run(SESSION)
@@ -111,10 +111,11 @@ class Host:
                 f"not within {timeout} s: {command}\n{result.stdout}{result.stderr}"
             time.sleep(0.3)
 
-    def wait_look(self, look: str, timeout: float = 120) -> None:
+    def wait_look(self, look: str, timeout: Optional[float] = None) -> None:
         """Wait until this is what the monitor shows: desktop, guest, text (a console), or dark:
         nobody draws, and what the console left last may still stand there."""
         wanted = ("black", "text") if look == "dark" else (look,)
+        timeout = timeout or self.desktop.patience
         deadline = time.monotonic() + timeout
         while (now := self.look()) not in wanted:
             assert time.monotonic() < deadline, \
@@ -127,11 +128,11 @@ class Host:
         lines = self.run(given + STATE).splitlines()
         return dict(line.split("=", 1) for line in lines)
 
-    def state_back(self, desktop: bool = True) -> dict:
-        """The state when everything is the host's."""
+    def state_back(self, desktop: bool) -> dict:
+        """The state when everything is the host's, with a desktop or without."""
         back = {
             "driver": self.what.driver, "override": "(null)", "audio_driver": "snd_hda_intel",
-            "audio_depends_on_gpu": "yes", "card_node": "yes", "framebuffer_console": "bound",
+            "audio_depends_on_gpu": "yes", "card_node": "yes", "framebuffer_console": self.what.console,
             "module": "loaded", "records": "", "steps": "", "leases": "", "failed": "",
             "inhibitors": "", "vfio_users": "",
         }
@@ -157,12 +158,14 @@ class Host:
             self.what.driver
         assert self.run(SESSION) == self.session
 
-    def assert_has_gpu(self, desktop: bool = True) -> None:
-        """Everything is the host's again."""
+    def assert_has_gpu(self, desktop: Optional[bool] = None) -> None:
+        """Everything is the host's again, and the desktop if it had one, or as told."""
+        if desktop is None:
+            desktop = self.what.look == "desktop"
         if desktop:
             self.wait_look("desktop")
         # a session that has just come up is still starting its services
-        self.wait("systemctl is-system-running | grep -qxE 'running|degraded'")
+        self.wait("systemctl is-system-running | grep -qxE 'running|degraded'", self.desktop.patience)
         self.wait("grep -q HDA /proc/asound/cards")
         state = self.state()
         expected = self.state_back(desktop)
@@ -172,10 +175,11 @@ class Host:
         """Everything is the guest's; domains are those that hold a lease."""
         self.wait_look(look)
         state = self.state()
+        module = "loaded" if self.what.keeps_module else "not loaded"
         expected = {
             "driver": "vfio-pci", "override": "vfio-pci", "audio_driver": "none",
             "group_drivers": "vfio-pci", "group_node": "yes",
-            "card_node": "no", "framebuffer_console": "none", "module": "not loaded",
+            "card_node": "no", "framebuffer_console": "none", "module": module,
             "graphical_sessions": "", "server_on_gpu": "no",
             "steps": " ".join(sorted(STEPS)), "failed": "",
             "leases": " ".join(sorted(domains)), "inhibitors": " ".join(sorted(domains)),

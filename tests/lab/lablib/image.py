@@ -5,6 +5,7 @@ One for each release and desktop. Made in two layers, each cached under the hash
 packages (minutes), then our modules, guests and files in them (a minute).
 """
 
+import contextlib
 import hashlib
 import itertools
 import os
@@ -13,7 +14,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Iterable, List, NamedTuple, Set
+from typing import Iterable, Iterator, List, NamedTuple, Set
 
 from .common import LabError, SOURCE, locked, run, say, state_dir
 
@@ -22,9 +23,13 @@ VERSION = 1
 
 DISK_SIZE = "8G"
 KEEP_SECONDS = 24 * 3600
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # these have no updates beside them
 ROLLING = "sid", "forky"
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+# Ubuntu's: from where mmdebstrap takes them, with the keyring of a package of Debian's
+UBUNTU = "noble",
+UBUNTU_KEYRING_RELEASE, UBUNTU_KEYRING_PACKAGE = "trixie", "ubuntu-archive-keyring"
+UBUNTU_KEYRING = "usr/share/keyrings/ubuntu-archive-keyring.gpg"
 
 
 class Kind(NamedTuple):
@@ -143,6 +148,17 @@ def apt_sources(release: str) -> List[str]:
     return lines
 
 
+@contextlib.contextmanager
+def ubuntu_keyring() -> Iterator[Path]:
+    """Ubuntu's keyring, for as long as it is needed."""
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name) / "root"
+        run("mmdebstrap", "--variant=extract", "--mode=root", "--format=directory",
+            f"--include={UBUNTU_KEYRING_PACKAGE}", UBUNTU_KEYRING_RELEASE, root,
+            *apt_sources(UBUNTU_KEYRING_RELEASE))
+        yield root / UBUNTU_KEYRING
+
+
 def building():
     """Only one image or bundle is built at a time."""
     return locked(state_dir() / "build.lock")
@@ -153,12 +169,14 @@ def make_base(kind: Kind, base: Path) -> None:
     lists = packages(kind)
     part = base.with_suffix(".part.tar")
     say(f"installing the packages of {kind}, which takes a few minutes")
-    run("mmdebstrap", "--variant=minbase", "--mode=root", "--format=tar",
-        "--aptopt=APT::Install-Recommends \"false\"", "--dpkgopt=force-unsafe-io",
-        # a mirror may be some weeks behind
-        "--aptopt=Acquire::Check-Valid-Until \"false\"",
-        "--include=" + ",".join(lists.stay + lists.build),
-        kind.release, part, *apt_sources(kind.release))
+    with ubuntu_keyring() if kind.release in UBUNTU else contextlib.nullcontext() as keyring:
+        source = ([f"--keyring={keyring}", "--components=main,universe", kind.release, part]
+                  if keyring else [kind.release, part, *apt_sources(kind.release)])
+        run("mmdebstrap", "--variant=minbase", "--mode=root", "--format=tar",
+            "--aptopt=APT::Install-Recommends \"false\"", "--dpkgopt=force-unsafe-io",
+            # a mirror may be some weeks behind
+            "--aptopt=Acquire::Check-Valid-Until \"false\"",
+            "--include=" + ",".join(lists.stay + lists.build), *source)
     part.rename(base)
 
 
@@ -166,6 +184,12 @@ def unpack(base: Path, root: Path) -> None:
     """The first layer as a tree."""
     root.mkdir()
     run("tar", "-C", root, "-xf", base, "--numeric-owner", "--xattrs", "--xattrs-include=*")
+
+
+def run_in(root: Path, *command: str) -> None:
+    """Run a command in the tree, with the /proc that a kernel's build tools look into."""
+    run("unshare", "--mount", "sh", "-c",
+        'mount -t proc proc "$1/proc" && exec chroot "$@"', "sh", root, *command)
 
 
 def make_image(kind: Kind, base: Path, out: Path) -> None:
@@ -183,7 +207,7 @@ def make_image(kind: Kind, base: Path, out: Path) -> None:
     (build / "packages").write_text("\n".join(packages(kind).build), encoding="ascii")
 
     say("building the modules and the guest")
-    run("chroot", root, "/build/customize")
+    run_in(root, "/build/customize")
     for name in "vmlinuz", "initrd.img":
         found = sorted((root / "boot").glob(f"{name}-*"))
         if len(found) != 1:
@@ -225,6 +249,9 @@ def build(kind: Kind, in_use: Set[Path]) -> Image:
     done = images / f"{kind}-{image_key(kind)}"
     image = Image(done / "disk", done / "vmlinuz", done / "initrd")
 
+    # not behind others that are being made
+    if done.exists():
+        return image
     with building():
         if done.exists():
             return image

@@ -36,7 +36,6 @@ APPEND = ("root=/dev/vda rw console=tty0 console=ttyS0 intel_iommu=on mitigation
 
 BOOT_TIMEOUT = 400
 STARTUP_TIMEOUT = 400
-DESKTOP_TIMEOUT = 240
 POWEROFF_TIMEOUT = 240
 QUIT_TIMEOUT = 5
 
@@ -330,8 +329,9 @@ class Lab:
         if how != "running":
             failed = self.ssh_output("systemctl --failed --plain --no-legend", timeout=60)
             say(f"the system is {how or 'silent'}: {failed or 'no failed units'}")
+        desktop = variants.desktop(variants.get(self.state["variant"]).desktop)
         # a guest that libvirt starts by itself may still take the desktop away
-        poll(lambda: self.look() == "desktop" or not self.has_desktop(), DESKTOP_TIMEOUT,
+        poll(lambda: self.look() == "desktop" or not self.has_desktop(), 2 * desktop.patience,
              "the desktop to appear (see: lab screen)", interval=0.5)
 
     def set_up(self) -> None:

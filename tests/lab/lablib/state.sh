@@ -64,7 +64,8 @@ echo "steps=$(units active '^gpu-guest-.*[.]service$' | sed 's/gpu-guest-\([a-z]
 echo "leases=$(units active '^gpu-guest@.*[.]service$' | sed 's/gpu-guest@\([^ ]*\).service/\1/g')"
 echo "failed=$(units failed .)"
 echo "inhibitors=$(systemd-inhibit --list --no-legend | sed -n 's/^Guest \([^ ]*\).*sleep.*block.*/\1/p' | sort | tr '\n' ' ' | sed 's/ $//')"
-echo "group_drivers=$(for d in "$gpu"/iommu_group/devices/*; do driver_of "$d"; done | sort -u | tr '\n' ' ' | sed 's/ $//')"
+# bridges stay with the host
+echo "group_drivers=$(for d in "$gpu"/iommu_group/devices/*; do grep -q ^0x06 "$d/class" || driver_of "$d"; done | sort -u | tr '\n' ' ' | sed 's/ $//')"
 echo "group_node=$(yes_no test -c "/dev/vfio/$(basename "$(readlink $gpu/iommu_group)")")"
 echo "cards=$(find /dev/dri -name 'card*' -printf '%f\n' 2>/dev/null | sort | tr '\n' ' ' | sed 's/ $//')"
 echo "sound=$(yes_no grep HDA /proc/asound/cards)"

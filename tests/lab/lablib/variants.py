@@ -8,6 +8,8 @@ from .common import LabError, SOURCE
 
 DRIVERS = "i915", "xe"
 FIRMWARE = "bios", "uefi"
+LOOKS = "desktop", "text"
+CONSOLES = "bound", "none"
 
 
 class Desktop(NamedTuple):
@@ -15,6 +17,7 @@ class Desktop(NamedTuple):
     about: str
     session: str  # what logind calls its type
     server: str  # the process that has the card open
+    patience: float = 120  # seconds in which it is there, with other labs beside it
 
 
 class Variant(NamedTuple):
@@ -26,6 +29,9 @@ class Variant(NamedTuple):
     devices: Tuple[str, ...] = ()
     firmware: str = "bios"
     setup: str = ""
+    look: str = "desktop"
+    console: str = "bound"
+    keeps_module: bool = False
     releases: Tuple[str, ...] = ()
     why_not: str = ""
 
@@ -45,10 +51,12 @@ def read() -> Dict[str, Variant]:
     except TypeError as e:
         raise LabError(f"variants.toml: {e}") from e
     for name, variant in found.items():
-        if variant.driver not in DRIVERS or variant.firmware not in FIRMWARE or \
-           bool(variant.releases) != bool(variant.why_not):
-            raise LabError(f"variants.toml: {name} has a driver or firmware that is not known, or "
-                           "releases without why_not")
+        for value, known in ((variant.driver, DRIVERS), (variant.firmware, FIRMWARE),
+                             (variant.look, LOOKS), (variant.console, CONSOLES)):
+            if value not in known:
+                raise LabError(f"variants.toml, {name}: '{value}' is none of {', '.join(known)}")
+        if bool(variant.releases) != bool(variant.why_not):
+            raise LabError(f"variants.toml, {name}: releases and why_not go together")
     return found
 
 

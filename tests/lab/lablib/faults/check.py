@@ -28,7 +28,7 @@ def differences(host: Host, failed: str = "") -> List[str]:
     state["failed"] = " ".join(unit for unit in state["failed"].split()
                                if not is_ours(unit) and unit not in failed.split())
     return [f"{key} is '{state[key]}', not '{wanted}'"
-            for key, wanted in (host.state_back() | WANTED).items() if state[key] != wanted]
+            for key, wanted in (host.state_back(True) | WANTED).items() if state[key] != wanted]
 
 
 def until_back(host: Host, failed: str = "", patience: float = PATIENCE) -> List[str]:

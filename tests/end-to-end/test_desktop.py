@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A real desktop, with sound, ten times there and back: its session ends by itself."""
+
+TIMES = 10
+
+# in a login of its own, as a player that somebody has started over SSH
+PLAY = ("XDG_RUNTIME_DIR=/run/user/1000 setsid speaker-test -D pipewire -t sine -l 0 "
+        ">/dev/null 2>&1 </dev/null &")
+# what systemd and holders-clear say when somebody did not end by himself
+KILLED = "'with signal SIGKILL|timed out. Killing|killing it'"
+PLAYING = "grep -q RUNNING /proc/asound/card*/pcm*p/sub*/status"
+
+
+def test_ten_times(host):
+    for _ in range(TIMES):
+        host.run(PLAY, user="lab")
+        host.wait(PLAYING)
+        host.run("virsh start painter", timeout=300)
+        host.assert_guest_has_gpu("painter")
+        host.run("virsh destroy painter")
+        host.assert_has_gpu()
+    assert host.run(f"journalctl -b -o cat | grep -E {KILLED} || :") == ""
+    # what belongs to the session comes with the next one
+    assert host.run("journalctl -b -o cat -u gpu-guest-resume.service | grep again || :") == ""
