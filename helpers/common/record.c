@@ -42,10 +42,11 @@ int record_lock(int timeout_ms) {
         if (dir < 0)
                 return dir;
         for (int pause = LOCK_FIRST_PAUSE_MS; flock(dir, LOCK_EX | LOCK_NB) < 0; pause *= 2) {
-                int left = clock_remaining(deadline);
+                int left;
 
                 if (errno != EWOULDBLOCK)
                         return -errno;
+                left = clock_remaining(deadline);
                 if (left == 0)
                         return -ETIMEDOUT;
                 (void)poll(NULL, 0, left < pause ? left : pause);

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """One lab for each test process, booted once; every test starts from the same running desktop.
 
-The bundle is built and laid over the host's root before it boots, as `meson install` puts it there.
-GPU_GUEST_BUNDLE names the tree (what `meson install --destdir` made), GPU_GUEST_PACKAGE Debian's
-package (what packaging/build made). GPU_GUEST_RELEASE and GPU_GUEST_VARIANT tell which host it is
-(bookworm, plain).
+The bundle is laid over the host's root before it boots. GPU_GUEST_BUNDLE names the tree,
+GPU_GUEST_PACKAGE Debian's package (both as "lab bundle" makes them); GPU_GUEST_RELEASE and
+GPU_GUEST_VARIANT tell which host it is (bookworm, plain). tests/matrix sets them.
 """
 
 import os
@@ -24,7 +23,7 @@ from ordinary_guest import usb_devices  # noqa: E402
 def bundle() -> Path:
     """The installed tree."""
     path = os.environ.get("GPU_GUEST_BUNDLE")
-    assert path and Path(path).is_dir(), "GPU_GUEST_BUNDLE is not set: tests/run does that"
+    assert path and Path(path).is_dir(), "GPU_GUEST_BUNDLE is not set: tests/matrix does that"
     return Path(path).resolve()
 
 
@@ -55,7 +54,7 @@ def booted(bundle, worker, which):
 def package() -> Path:
     """Debian's package."""
     path = os.environ.get("GPU_GUEST_PACKAGE")
-    assert path and Path(path).is_file(), "GPU_GUEST_PACKAGE is not set: tests/run does that"
+    assert path and Path(path).is_file(), "GPU_GUEST_PACKAGE is not set: tests/matrix does that"
     return Path(path).resolve()
 
 

@@ -31,7 +31,8 @@ BACK = "Get back"
 ELSEWHERE = {
     "sudo tests/install-packages packaging/packages",
     "packaging/build --only 'debian builds' --output build/packages",
-    "tests/demo", "tests/run", "tests/lab/faults --bundle TREE --only holder",
+    "tests/demo", "tests/run", "tests/matrix --only 'gnome|uefi'",
+    "tests/lab/faults --bundle TREE --only holder",
 }
 # the way without a package, whose result is what all other tests have on their hosts
 WITHOUT_PACKAGE = {

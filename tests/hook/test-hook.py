@@ -520,7 +520,8 @@ class LeaseWithoutUdev(Lease):
         cases = {
             "none": (domain(), set()),
             "other": (WITHOUT_GPU, {"udev"}),
-            "comment": (b"<!-- -->" + domain(), {"xml2"}),
+            "file": (b"<!-- -->\n" + domain(), set()),
+            "comment": (domain() + b"<!-- -->", {"xml2"}),
             "refused": (b"<domain>", {"xml2"}),
         }
         for name, (xml, expected) in cases.items():
