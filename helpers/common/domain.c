@@ -213,7 +213,7 @@ static int on_read(void *userdata, char *buffer, int size) {
         if (n < 0)
                 parser_fail(p, (int)n, "%s", read_error((int)n));
         else if (p->input->n_read > DOMAIN_SIZE_MAX)
-                parser_fail(p, -EFBIG, "it has more than %u MiB", DOMAIN_SIZE_MAX / 1024 / 1024);
+                parser_fail(p, -EFBIG, "it has more than %lu MiB", DOMAIN_SIZE_MAX / 1024 / 1024);
         else if (memchr(buffer, '\0', (size_t)n))
                 parser_fail(p, -EBADMSG, "there is a NUL byte in it");
 

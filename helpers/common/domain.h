@@ -9,7 +9,7 @@
 #include "pci-address.h"
 
 /* A domain's XML as libvirt formats it has some ten kilobytes. */
-#define DOMAIN_SIZE_MAX (16U * 1024U * 1024U)
+#define DOMAIN_SIZE_MAX (16UL * 1024 * 1024)
 
 /* How long to wait for the next byte when the descriptor is a pipe or a socket. */
 #define DOMAIN_READ_TIMEOUT_MS 5000

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /* one address is at most 16 digits long */
-#define MAPS_RANGE_MAX (2 * 16 + sizeof("-"))
+#define MAPS_RANGE_MAX (2UL * 16 + sizeof("-"))
 
 /* Reads on through an open maps, a buffer at a time. Start it as {.fd = fd}. */
 typedef struct Maps {

@@ -10,7 +10,7 @@
 #include "cleanup.h"
 #include "qemu.h"
 
-#define COMMAND_LINE_MAX (1024 * 1024)
+#define COMMAND_LINE_MAX (1024UL * 1024)
 #define GUEST_PREFIX "guest="
 
 /* The arguments, each with its NUL byte, and one more at the end. */

@@ -11,6 +11,15 @@ def test_guest(host):
     host.assert_has_gpu()
 
 
+def test_audio_controller_goes_along(host):
+    """libvirt gives it to the guest and takes it back, before the GPU is the host's again."""
+    host.run("virt-xml painter --add-device --hostdev 0000:00:1b.0", timeout=300)
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter", audio="vfio-pci")
+    host.run("virsh shutdown painter")
+    host.assert_has_gpu()
+
+
 def test_by_hand(host):
     """The desktop is asked for, where there was one."""
     host.run("systemctl start gpu-guest.target")

@@ -171,13 +171,14 @@ class Host:
         expected = self.state_back(desktop)
         assert {k: state[k] for k in expected} == expected
 
-    def assert_guest_has_gpu(self, *domains: str, look: str = "guest") -> None:
-        """Everything is the guest's; domains are those that hold a lease."""
+    def assert_guest_has_gpu(self, *domains: str, look: str = "guest", audio: str = "none") -> None:
+        """Everything is the guest's; domains are those that hold a lease, audio is what the audio
+        controller is bound to."""
         self.wait_look(look)
         state = self.state()
         module = "loaded" if self.what.keeps_module else "not loaded"
         expected = {
-            "driver": "vfio-pci", "override": "vfio-pci", "audio_driver": "none",
+            "driver": "vfio-pci", "override": "vfio-pci", "audio_driver": audio,
             "group_drivers": "vfio-pci", "group_node": "yes",
             "card_node": "no", "framebuffer_console": "none", "module": module,
             "graphical_sessions": "", "server_on_gpu": "no",

@@ -152,6 +152,8 @@ def apt_sources(release: str) -> List[str]:
 def ubuntu_keyring() -> Iterator[Path]:
     """Ubuntu's keyring, for as long as it is needed."""
     with tempfile.TemporaryDirectory() as name:
+        # apt reads it as another user
+        Path(name).chmod(0o755)
         root = Path(name) / "root"
         run("mmdebstrap", "--variant=extract", "--mode=root", "--format=directory",
             f"--include={UBUNTU_KEYRING_PACKAGE}", UBUNTU_KEYRING_RELEASE, root,
