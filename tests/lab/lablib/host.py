@@ -20,6 +20,7 @@ GPU = "0000:00:02.0"
 AUDIO = "0000:00:1b.0"
 SESSION = "loginctl list-sessions --no-legend | grep seat0 || :"
 SNAPSHOT = "desktop"
+SETTLE_TIMEOUT = 60
 STEPS = ("desktop", "seat", "audio", "vtcon", "vfio")
 
 # What the kernel says when something is wrong, and never otherwise
@@ -114,6 +115,8 @@ class Host:
     def wait_look(self, look: str, timeout: Optional[float] = None) -> None:
         """Wait until this is what the monitor shows: desktop, guest, text (a console), or dark:
         nobody draws, and what the console left last may still stand there."""
+        if look == "dark" and self.what.console == "none":
+            return  # what was drawn last stays
         wanted = ("black", "text") if look == "dark" else (look,)
         timeout = timeout or self.desktop.patience
         deadline = time.monotonic() + timeout
@@ -167,9 +170,17 @@ class Host:
         # a session that has just come up is still starting its services
         self.wait("systemctl is-system-running | grep -qxE 'running|degraded'", self.desktop.patience)
         self.wait("grep -q HDA /proc/asound/cards")
-        state = self.state()
         expected = self.state_back(desktop)
-        assert {k: state[k] for k in expected} == expected
+
+        def now() -> dict:
+            state = self.state()
+            return {k: state[k] for k in expected}
+
+        # the picture may be one that nobody has drawn over
+        deadline = time.monotonic() + SETTLE_TIMEOUT
+        while now() != expected and time.monotonic() < deadline:
+            time.sleep(1)
+        assert now() == expected
 
     def assert_guest_has_gpu(self, *domains: str, look: str = "guest", audio: str = "none") -> None:
         """Everything is the guest's; domains are those that hold a lease, audio is what the audio
