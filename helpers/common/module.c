@@ -235,6 +235,50 @@ static char *describe_users(const char *module) {
         return users;
 }
 
+/* A driver's directory has a link for each of its devices, and one to the module. Returns 1 with
+ * the device's name if there is any, 0, or a negative errno. */
+static int find_device(int driver, char **ret) {
+        _cleanup_(closedirp) DIR *dir = fdopendir(driver);
+        struct dirent *de;
+
+        if (!dir) {
+                int r = -errno;
+
+                (void)close(driver);
+                return r;
+        }
+        while ((de = readdir(dir)))
+                if (de->d_type == DT_LNK && strcmp(de->d_name, "module") != 0) {
+                        *ret = strdup(de->d_name);
+                        return *ret ? 1 : -ENOMEM;
+                }
+        return 0;
+}
+
+/* The kernel would take a driver's devices from it together with the module: nobody counts these.
+ */
+static int find_any_device(const char *module, char **ret) {
+        _cleanup_(closedirp) DIR *drivers = NULL;
+        _cleanup_free_ char *path = NULL;
+        struct dirent *de;
+        int r = 0;
+
+        if (asprintf(&path, SYSFS_MODULE "/%s/drivers", module) < 0)
+                return -ENOMEM;
+        drivers = opendir(path);
+        if (!drivers)
+                return errno == ENOENT ? 0 : -errno;
+        while (r == 0 && (de = readdir(drivers))) {
+                int driver;
+
+                if (de->d_name[0] == '.')
+                        continue;
+                driver = openat(dirfd(drivers), de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                r = driver < 0 ? -errno : find_device(driver, ret);
+        }
+        return r;
+}
+
 static int remove_patiently(const char *module) {
         int r, pause = UNLOAD_FIRST_PAUSE_MS;
 
@@ -278,6 +322,9 @@ int module_unload(const char *name, char **ret_users) {
         r = is_removable(module);
         if (r <= 0)
                 return r;
+        r = find_any_device(module, ret_users);
+        if (r != 0)
+                return r < 0 ? r : -EBUSY;
         r = remove_patiently(module);
         if (r == -EBUSY)
                 *ret_users = describe_users(module);

@@ -179,6 +179,41 @@ static void test_unload_in_use(void) {
 }
 
 /* The count drops while we try. */
+static void drives(const char *name, const char *driver, const char *device) {
+        _cleanup_free_ char *link = mock_path("/sys/module/%s/drivers/pci:%s", name, driver),
+                            *target = mock_path("/sys/bus/pci/drivers/%s", driver),
+                            *module = mock_path("/sys/module/%s", name),
+                            *to_module = mock_path("/sys/bus/pci/drivers/%s/module", driver);
+
+        directory_make(target);
+        file_link(link, target);
+        file_link(to_module, module);
+        if (device) {
+                _cleanup_free_ char *to_device =
+                        mock_path("/sys/bus/pci/drivers/%s/%s", driver, device);
+
+                file_link(to_device, module);
+        }
+}
+
+/* The count of references does not tell of devices. */
+static void test_unload_with_devices(void) {
+        _cleanup_free_ char *users = NULL;
+
+        mock_clear();
+        loaded("gpu_guest_test_a", "live\n", "0\n");
+        drives("gpu_guest_test_a", "one", NULL);
+        expect_delete(0, 0);
+        assert_int(module_unload("gpu_guest_test_a", &users), 0);
+        assert_int(n_deleted, 1);
+
+        drives("gpu_guest_test_a", "two", "0000:00:05.0");
+        expect_delete(0, 0);
+        assert_int(module_unload("gpu_guest_test_a", &users), -EBUSY);
+        assert_int(n_deleted, 0);
+        assert_str(users, "0000:00:05.0");
+}
+
 static void test_unload_later(void) {
         char *users = NULL;
 
@@ -199,6 +234,7 @@ int main(void) {
         test_install();
         test_unload();
         test_unload_in_use();
+        test_unload_with_devices();
         test_unload_later();
         mock_leave();
         return 0;

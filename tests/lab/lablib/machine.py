@@ -160,7 +160,9 @@ class Lab:
         built = image.build(image.Kind(release, kind.desktop), Lab.images_in_use())
         run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", built.disk, self.disk)
         if kind.firmware == "uefi":
-            shutil.copyfile(UEFI_VARIABLES, self.dir / "uefi-variables.fd")
+            # what can be written has to be of a format that knows snapshots
+            run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", UEFI_VARIABLES,
+                self.dir / "uefi-variables.qcow2")
         self.boot({"release": release, "variant": variant, "image": str(built.disk.parent),
                    "append": append, "devices": devices}, root)
 
@@ -216,7 +218,7 @@ class Lab:
             command += ["-device", device]
         if variant.firmware == "uefi":
             command += ["-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={UEFI_CODE}",
-                        "-drive", "if=pflash,unit=1,format=raw,file=uefi-variables.fd"]
+                        "-drive", "if=pflash,unit=1,format=qcow2,file=uefi-variables.qcow2"]
         return command + (["-loadvm", snapshot] if snapshot else [])
 
     def power_off(self) -> None:
