@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from . import image
+from . import image, release
 from .common import SOURCE, run, say, state_dir
 
 TOP = SOURCE.parent.parent
@@ -19,7 +19,8 @@ DESKTOP = "openbox"
 BUILD = """set -e
 cd /build/source
 cp -r packaging/debian debian
-DEB_BUILD_OPTIONS=nocheck DEB_BUILD_PROFILES=nocheck LC_ALL=C.UTF-8 dpkg-buildpackage --no-check-builddeps -b -us -uc
+export DEB_BUILD_OPTIONS=nocheck DEB_BUILD_PROFILES=nocheck LC_ALL=C.UTF-8
+dpkg-buildpackage --no-check-builddeps -b -us -uc
 dpkg-deb --extract ../gpu-guest_*.deb /build/out/root
 mv ../gpu-guest_*.deb /build/out
 """
@@ -34,19 +35,19 @@ def copy_source(target: Path) -> None:
             shutil.copy2(TOP / name, target / name)
 
 
-def build(release: str, out: Path) -> None:
-    """Build it into the directory, whose content is replaced: the package, and beside it what is in
-    it, as root."""
+def build(name: str, out: Path) -> None:
+    """Build it for the release of this name into the directory, whose content is replaced: the
+    package, and beside it what is in it, as root."""
     with image.building():
-        base = image.need_base(image.Kind(release, DESKTOP))
+        base = image.need_base(image.Kind(name, DESKTOP))
         work = Path(tempfile.mkdtemp(prefix="bundle-", dir=state_dir()))
         try:
             root = work / "root"
-            image.unpack(base, root)
+            release.unpack(base, root)
             copy_source(root / "build" / "source")
             (root / "build" / "out").mkdir()
-            say(f"building for {release}")
-            image.run_in(root, "sh", "-c", BUILD)
+            say(f"building for {name}")
+            release.run_in(root, "sh", "-c", BUILD)
             shutil.rmtree(out, ignore_errors=True)
             out.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(root / "build" / "out", out)

@@ -5,17 +5,16 @@ One for each release and desktop. Made in two layers, each cached under the hash
 packages (minutes), then our modules, guests and files in them (a minute).
 """
 
-import contextlib
 import hashlib
 import itertools
 import os
-import re
 import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import Iterable, Iterator, List, NamedTuple, Set
+from typing import Iterable, List, NamedTuple, Set
 
+from . import release
 from .common import LabError, SOURCE, locked, run, say, state_dir
 
 # Counts up when the way an image is made changes, rather than what goes in
@@ -23,13 +22,6 @@ VERSION = 1
 
 DISK_SIZE = "8G"
 KEEP_SECONDS = 24 * 3600
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-# these have no updates beside them
-ROLLING = "sid", "forky"
-# Ubuntu's: from where mmdebstrap takes them, with the keyring of a package of Debian's
-UBUNTU = "noble",
-UBUNTU_KEYRING_RELEASE, UBUNTU_KEYRING_PACKAGE = "trixie", "ubuntu-archive-keyring"
-UBUNTU_KEYRING = "usr/share/keyrings/ubuntu-archive-keyring.gpg"
 
 
 class Kind(NamedTuple):
@@ -123,44 +115,6 @@ def image_key(kind: Kind) -> str:
     return digest(*parts)
 
 
-def apt_sources(release: str) -> List[str]:
-    """This machine's own Debian mirrors, as sources of the release."""
-    targets = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)",
-                  "Created-By: Packages").stdout
-    entries = [line.split() for line in targets.splitlines() if len(line.split()) == 2]
-    suites = {suite for _, suite in entries}
-
-    # Only Debian itself has a suite beside its -updates
-    main = [uri for uri, suite in entries if f"{suite}-updates" in suites]
-    security = [uri for uri, suite in entries if re.fullmatch(r"\w+(-security|/updates)", suite)]
-    if not main:
-        main = [uri for uri, suite in entries if suite == release]
-    if not main:
-        raise LabError("found no Debian mirror in this machine's apt sources")
-
-    line = f"deb [signed-by={KEYRING}] {main[0]} {{}} main"
-    if release in ROLLING:
-        return [line.format(release)]
-    lines = [line.format(suite) for suite in (release, f"{release}-updates")]
-    lines += [f"deb [signed-by={KEYRING}] {uri} {release}-security main" for uri in security[:1]]
-    if not security:
-        say("no security mirror in this machine's apt sources, going without")
-    return lines
-
-
-@contextlib.contextmanager
-def ubuntu_keyring() -> Iterator[Path]:
-    """Ubuntu's keyring, for as long as it is needed."""
-    with tempfile.TemporaryDirectory() as name:
-        # apt reads it as another user
-        Path(name).chmod(0o755)
-        root = Path(name) / "root"
-        run("mmdebstrap", "--variant=extract", "--mode=root", "--format=directory",
-            f"--include={UBUNTU_KEYRING_PACKAGE}", UBUNTU_KEYRING_RELEASE, root,
-            *apt_sources(UBUNTU_KEYRING_RELEASE))
-        yield root / UBUNTU_KEYRING
-
-
 def building():
     """Only one image or bundle is built at a time."""
     return locked(state_dir() / "build.lock")
@@ -169,35 +123,14 @@ def building():
 def make_base(kind: Kind, base: Path) -> None:
     """First layer: the release with the packages, as a tar archive."""
     lists = packages(kind)
-    part = base.with_suffix(".part.tar")
     say(f"installing the packages of {kind}, which takes a few minutes")
-    with ubuntu_keyring() if kind.release in UBUNTU else contextlib.nullcontext() as keyring:
-        source = ([f"--keyring={keyring}", "--components=main,universe", kind.release, part]
-                  if keyring else [kind.release, part, *apt_sources(kind.release)])
-        run("mmdebstrap", "--variant=minbase", "--mode=root", "--format=tar",
-            "--aptopt=APT::Install-Recommends \"false\"", "--dpkgopt=force-unsafe-io",
-            # a mirror may be some weeks behind
-            "--aptopt=Acquire::Check-Valid-Until \"false\"",
-            "--include=" + ",".join(lists.stay + lists.build), *source)
-    part.rename(base)
-
-
-def unpack(base: Path, root: Path) -> None:
-    """The first layer as a tree."""
-    root.mkdir()
-    run("tar", "-C", root, "-xf", base, "--numeric-owner", "--xattrs", "--xattrs-include=*")
-
-
-def run_in(root: Path, *command: str) -> None:
-    """Run a command in the tree, with the /proc that a kernel's build tools look into."""
-    run("unshare", "--mount", "sh", "-c",
-        'mount -t proc proc "$1/proc" && exec chroot "$@"', "sh", root, *command)
+    release.bootstrap(kind.release, lists.stay + lists.build, base)
 
 
 def make_image(kind: Kind, base: Path, out: Path) -> None:
     """Second layer: our files in it, and the whole as a disk."""
     root = out / "root"
-    unpack(base, root)
+    release.unpack(base, root)
     for tree in overlays(kind):
         run("cp", "-r", "--no-preserve=ownership", "--preserve=mode", f"{tree}/.", root)
     build = root / "build"
@@ -209,7 +142,7 @@ def make_image(kind: Kind, base: Path, out: Path) -> None:
     (build / "packages").write_text("\n".join(packages(kind).build), encoding="ascii")
 
     say("building the modules and the guest")
-    run_in(root, "/build/customize")
+    release.run_in(root, "/build/customize")
     for name in "vmlinuz", "initrd.img":
         found = sorted((root / "boot").glob(f"{name}-*"))
         if len(found) != 1:
