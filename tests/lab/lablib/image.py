@@ -103,7 +103,9 @@ def sources(kind: Kind) -> Iterable[Path]:
 def base_key(kind: Kind) -> str:
     """Key of the first layer."""
     lists = packages(kind)
-    return digest(str(VERSION), kind.release, *sorted(lists.stay), "-", *sorted(lists.build))
+    # what is always new is made anew each week
+    week = [time.strftime("%G-%V")] if kind.release in release.ROLLING else []
+    return digest(str(VERSION), kind.release, *sorted(lists.stay), "-", *sorted(lists.build), *week)
 
 
 def image_key(kind: Kind) -> str:
