@@ -23,17 +23,20 @@
 int gpu_wait_udev(struct udev *udev, int timeout_ms) {
         _cleanup_(udev_queue_unrefp) struct udev_queue *queue = udev_queue_new(udev);
         uint64_t deadline = clock_deadline(timeout_ms);
+        struct pollfd pfd = {.events = POLLIN};
 
         if (!queue)
                 return -ENOMEM;
+        if (udev_queue_get_queue_is_empty(queue))
+                return 0;
+        /* asked once more when it is watched: it may have become empty in between */
+        pfd.fd = udev_queue_get_fd(queue);
+        if (pfd.fd < 0)
+                return pfd.fd;
 
         while (!udev_queue_get_queue_is_empty(queue)) {
-                struct pollfd pfd = {.fd = udev_queue_get_fd(queue), .events = POLLIN};
-                int r;
+                int r = poll(&pfd, 1, clock_remaining(deadline));
 
-                if (pfd.fd < 0)
-                        return pfd.fd;
-                r = poll(&pfd, 1, clock_remaining(deadline));
                 if (r < 0)
                         return -errno;
                 if (r == 0)
