@@ -6,6 +6,7 @@ below it that do not. They are taken out of the installed page, by the title abo
 their order; only what the page says is to be changed is changed.
 """
 
+import gzip
 import json
 import re
 import shlex
@@ -43,11 +44,15 @@ def booted(bundle, worker, which):
 @pytest.fixture(scope="module")
 def page(bundle):
     """The page's commands by the title above them."""
-    paths = list(bundle.rglob(f"man7/{PAGE}"))
+    # a package has it compressed
+    paths = list(bundle.rglob(f"man7/{PAGE}*"))
     assert len(paths) == 1, f"{PAGE} is not in {bundle}: {paths}"
     found: dict[str, list[str]] = {}
     title, literal = "", False
-    for line in paths[0].read_text(encoding="utf-8").splitlines():
+    opened = gzip.open if paths[0].suffix == ".gz" else open
+    with opened(paths[0], "rt", encoding="utf-8") as f:
+        text = f.read()
+    for line in text.splitlines():
         if line.startswith((".Sh ", ".Ss ")):
             title = line[4:]
         elif line.startswith((".Bd", ".Ed")):
