@@ -191,7 +191,8 @@ class Host:
         expected = {
             "driver": "vfio-pci", "override": "vfio-pci", "audio_driver": audio,
             "group_drivers": "vfio-pci", "group_node": "yes",
-            "card_node": "no", "framebuffer_console": "none", "module": module,
+            "card_node": "no", "framebuffer_console": self.what.console_away,
+            "module": module,
             "graphical_sessions": "", "server_on_gpu": "no",
             "steps": " ".join(sorted(STEPS)), "failed": "",
             "leases": " ".join(sorted(domains)), "inhibitors": " ".join(sorted(domains)),

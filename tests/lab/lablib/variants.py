@@ -9,7 +9,7 @@ from .common import LabError, SOURCE
 DRIVERS = "i915", "xe"
 FIRMWARE = "bios", "uefi"
 LOOKS = "desktop", "text"
-CONSOLES = "bound", "none"
+CONSOLES = "bound", "unbound", "none"
 
 
 class Desktop(NamedTuple):
@@ -31,6 +31,7 @@ class Variant(NamedTuple):
     setup: str = ""
     look: str = "desktop"
     console: str = "bound"
+    console_away: str = "none"
     keeps_module: bool = False
     releases: Tuple[str, ...] = ()
     why_not: str = ""
@@ -52,7 +53,8 @@ def read() -> Dict[str, Variant]:
         raise LabError(f"variants.toml: {e}") from e
     for name, variant in found.items():
         for value, known in ((variant.driver, DRIVERS), (variant.firmware, FIRMWARE),
-                             (variant.look, LOOKS), (variant.console, CONSOLES)):
+                             (variant.look, LOOKS), (variant.console, CONSOLES),
+                             (variant.console_away, CONSOLES)):
             if value not in known:
                 raise LabError(f"variants.toml, {name}: '{value}' is none of {', '.join(known)}")
         if bool(variant.releases) != bool(variant.why_not):
