@@ -136,27 +136,44 @@ static int load_in_child(void *data) {
         return module_load(data);
 }
 
-/* Loads what drives the device: the module on record, or whatever the device's alias stands for. */
-static int load_driver(const Card *card) {
-        _cleanup_free_ char *modalias = NULL;
-        char *module = card->was->module;
-        int r;
+static int load_blacklisted_in_child(void *data) {
+        return module_load_blacklisted(data);
+}
 
-        if (!module && card->was->driver)
-                return 0; /* built in */
-        if (!module) {
-                r = sysfs_read(card->fd, PCI_ATTR_MODALIAS, &modalias);
-                if (r < 0)
-                        return log_warning_errno(r, "Cannot read the graphics card's alias: %m");
-                module = modalias;
-        }
+/* The driver's probe runs within this, and may hang. */
+static int load(const Card *card, char *module, int (*in_child)(void *data)) {
+        int r = process_call(in_child, module, LOAD_TIMEOUT_MS);
 
-        /* its probe runs within this, and may hang */
-        r = process_call(load_in_child, module, LOAD_TIMEOUT_MS);
         if (r < 0)
                 return log_warning_event(EVENT(MESSAGE_DRIVER_REFUSES, .driver = card->was->driver),
                         r, "Cannot load the graphics driver (%s): %m", module);
         return 0;
+}
+
+/* The card had no driver: the machine may have booted without. Whatever the card's alias stands for
+ * is loaded, and if that does not drive it, then also what is blacklisted. */
+static int load_any_driver(const Card *card) {
+        _cleanup_free_ char *modalias = NULL, *now = NULL;
+        int r = sysfs_read(card->fd, PCI_ATTR_MODALIAS, &modalias);
+
+        if (r < 0)
+                return log_warning_errno(r, "Cannot read the graphics card's alias: %m");
+        r = load(card, modalias, load_in_child);
+        if (r < 0)
+                return r;
+        r = pci_get_driver(card->fd, &now);
+        if (r < 0)
+                return log_warning_errno(r, "Cannot read the graphics card's driver: %m");
+        if (now)
+                return 0;
+        log_info("Nothing drives the graphics card, loading its driver even if it is blacklisted.");
+        return load(card, modalias, load_blacklisted_in_child);
+}
+
+static int load_driver(const Card *card) {
+        if (card->was->module)
+                return load(card, card->was->module, load_in_child);
+        return card->was->driver ? 0 /* built in */ : load_any_driver(card);
 }
 
 static int bind_driver(const Card *card) {

@@ -65,8 +65,9 @@ static int unbind(void) {
         return 0;
 }
 
-/* Lets the framebuffer console draw: it takes over by itself when a driver brings a framebuffer,
- * and when it was there all the time, by taking the dummy off. */
+/* Lets the framebuffer console draw. It takes over by itself when a driver brings a framebuffer.
+ * When it was there all the time it has to be told, or else the dummy: which of them depends on how
+ * the machine booted (common/vtcon.c). */
 static int bind(void) {
         Vtcon fb, dummy;
         int r;
@@ -77,7 +78,7 @@ static int bind(void) {
                         "There is no framebuffer console: text consoles have no screen.");
         if (r < 0)
                 return log_error_errno(r, "Cannot look for the framebuffer console: %m");
-        if (fb.bound)
+        if (fb.bound || vtcon_bind(&fb) >= 0)
                 return 0;
 
         r = vtcon_find(VTCON_NAME_DUMMY, &dummy);

@@ -141,7 +141,7 @@ static int lookup(const char *name, struct kmod_ctx **ret_ctx, struct kmod_list 
         return 0;
 }
 
-int module_load(const char *name) {
+static int load(const char *name, unsigned flags) {
         _cleanup_(sym_kmod_unrefp) struct kmod_ctx *ctx = NULL;
         _cleanup_(sym_kmod_module_unref_listp) struct kmod_list *list = NULL;
         struct kmod_list *entry;
@@ -157,12 +157,19 @@ int module_load(const char *name) {
                 _cleanup_(sym_kmod_module_unrefp) struct kmod_module *m =
                         sym_kmod_module_get_module(entry);
 
-                r = sym_kmod_module_probe_insert_module(
-                        m, KMOD_PROBE_APPLY_BLACKLIST_ALIAS_ONLY, NULL, NULL, NULL, NULL);
+                r = sym_kmod_module_probe_insert_module(m, flags, NULL, NULL, NULL, NULL);
                 if (r < 0 && r != -EEXIST)
                         return r;
         }
         return 0;
+}
+
+int module_load(const char *name) {
+        return load(name, KMOD_PROBE_APPLY_BLACKLIST_ALIAS_ONLY);
+}
+
+int module_load_blacklisted(const char *name) {
+        return load(name, 0);
 }
 
 int module_exists(const char *name) {

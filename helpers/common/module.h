@@ -8,6 +8,10 @@
  * Returns 0, -ENOENT if there is no such module, or a negative errno. */
 int module_load(const char *name);
 
+/* The same, and no blacklist applies. Who keeps a GPU's driver from being loaded at boot, as guides
+ * to passthrough have it, still wants it when the GPU is to be the host's. */
+int module_load_blacklisted(const char *name);
+
 /* Is there such a module, loaded, built in or on disk? Returns 1, 0, or a negative errno. */
 int module_exists(const char *name);
 

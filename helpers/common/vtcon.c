@@ -3,9 +3,13 @@
  * vtconsoles, by what they call themselves: "(M) frame buffer device", "(M) dummy device", "(S)
  * VGA+" (drivers/tty/vt/vt.c, show_name()).
  *
- * store_bind() in the kernel always reports success, hence the second look. There is no
- * vtcon_bind(): writing 1 has no effect unless the driver is the system's first (the "S"); a
- * framebuffer console gets the screen back when the dummy that took over is unbound.
+ * store_bind() in the kernel always reports success, hence the second look.
+ *
+ * What draws when a driver was unbound depends on how the machine booted. With UEFI it is the dummy
+ * as the system's own console ("S"): vt_bind() takes the consoles from that one only, and
+ * vt_unbind() does nothing to it. After a boot in VGA's text mode the dummy is a driver like others
+ * ("M"): vt_bind() finds none of the system's and does nothing, and vt_unbind() hands the consoles
+ * on.
  */
 
 #include <dirent.h>
@@ -19,7 +23,7 @@
 #include "sysfs.h"
 #include "vtcon.h"
 
-#define UNBIND_TIMEOUT_MS 10000 /* for the kernel's console lock */
+#define SET_TIMEOUT_MS 10000 /* for the kernel's console lock */
 
 static int read_vtcon(int dirfd, const char *name, char **ret_description, Vtcon *ret) {
         _cleanup_free_ char *description = NULL, *bind = NULL;
@@ -71,17 +75,25 @@ int vtcon_find(const char *description, Vtcon *ret) {
         return -ENOENT;
 }
 
-int vtcon_unbind(const Vtcon *v) {
+static int set(const Vtcon *v, const char *value) {
         _cleanup_free_ char *bind = NULL;
         char attribute[sizeof(SYSFS_VTCONSOLE "//" VTCON_ATTR_BIND) + sizeof(v->name)];
         int r;
 
         snprintf(attribute, sizeof(attribute), SYSFS_VTCONSOLE "/%s/" VTCON_ATTR_BIND, v->name);
-        r = sysfs_write_timeout(AT_FDCWD, attribute, "0", UNBIND_TIMEOUT_MS);
+        r = sysfs_write_timeout(AT_FDCWD, attribute, value, SET_TIMEOUT_MS);
         if (r < 0)
                 return r;
         r = sysfs_read(AT_FDCWD, attribute, &bind);
         if (r < 0)
                 return r;
-        return strcmp(bind, "0") == 0 ? 0 : -EIO;
+        return strcmp(bind, value) == 0 ? 0 : -EIO;
+}
+
+int vtcon_bind(const Vtcon *v) {
+        return set(v, "1");
+}
+
+int vtcon_unbind(const Vtcon *v) {
+        return set(v, "0");
 }

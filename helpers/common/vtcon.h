@@ -16,6 +16,10 @@ typedef struct Vtcon {
  * errno. */
 int vtcon_find(const char *description, Vtcon *ret);
 
+/* Has the console's driver draw the text consoles. Returns 0, -EIO if it does not, or another
+ * negative errno. */
+int vtcon_bind(const Vtcon *v);
+
 /* Takes the console's driver off the text consoles: the next one in the kernel's list draws them.
  * Returns 0, -EIO if it is still bound, or another negative errno. */
 int vtcon_unbind(const Vtcon *v);

@@ -255,15 +255,45 @@ static int kernel_override(int dirfd, const char *value) {
         return write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -EIO;
 }
 
-/* vt_unbind() in drivers/tty/vt/vt.c: another driver that is bound already, or can be, takes over;
- * both say that they are bound in between, as fbcon and dummycon do on a machine that boots with a
- * framebuffer. Writing 1 has no effect unless the driver is the first. */
+static bool is_system_console(const char *bind) {
+        _cleanup_free_ char *name = format("%.*s" VTCON_ATTR_NAME,
+                                    (int)(strlen(bind) - strlen(VTCON_ATTR_BIND)), bind),
+                            *description = file_read(name);
+
+        return description && strncmp(description, "(S)", 3) == 0;
+}
+
+/* vt_bind(): takes the consoles from the system's own driver, if that has them. */
+static void kernel_vtcon_bind(const char *path, DIR *dir, const char *class) {
+        struct dirent *de;
+
+        while (dir && !is_system_console(path) && (de = readdir(dir))) {
+                _cleanup_free_ char *other = format("%s/%s/bind", class, de->d_name), *bind = NULL;
+
+                if (de->d_name[0] == '.' || !is_system_console(other))
+                        continue;
+                bind = file_read(other);
+                if (bind && strcmp(bind, "1\n") == 0) {
+                        file_write(other, "0\n");
+                        file_write(path, "1\n");
+                }
+        }
+}
+
+/* vt_bind() and vt_unbind() in drivers/tty/vt/vt.c. Of a driver that is unbound another one takes
+ * the consoles that is bound already, or can be; both say that they are bound in between, as fbcon
+ * and dummycon do on a machine that boots with a framebuffer. The system's own is never unbound. */
 static int kernel_vtcon(const char *attribute, const char *value) {
         _cleanup_free_ char *path = mock_path("%s", attribute), *class = mock_path(SYSFS_VTCONSOLE);
         _cleanup_(closedirp) DIR *dir = NULL;
         struct dirent *de;
 
-        if (strcmp(value, "0") != 0)
+        if (strcmp(value, "0") != 0) {
+                dir = opendir(class);
+                kernel_vtcon_bind(path, dir, class);
+                return 0;
+        }
+        if (is_system_console(path))
                 return 0;
         file_write(path, "0\n");
         dir = opendir(class);

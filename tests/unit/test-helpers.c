@@ -477,6 +477,8 @@ static void test_vtcon_nothing(void) {
 }
 
 static void test_vtcon_unbind(void) {
+        _cleanup_free_ char *bind = NULL;
+
         mock_clear();
         mock_vtcon("vtcon1", "(M) frame buffer device\n", "1\n");
         assert_int(run("vtcon-unbind", NULL), 0);
@@ -485,11 +487,14 @@ static void test_vtcon_unbind(void) {
 
         /* it does not come back, and the record stays; then it does */
         mock_vtcon("vtcon0", "(M) dummy device\n", "1\n");
+        bind = mock_path(SYSFS_VTCONSOLE "/vtcon1/" VTCON_ATTR_BIND);
+        file_link(bind, "/dev/null");
         assert_int(run("vtcon-unbind", "--restore"), 1);
         assert_said("Cannot give the text consoles back to vtcon1");
         assert_event(MESSAGE_CONSOLE_NOT_BACK, "vtcon1", NULL);
         assert_record(RECORD(RECORD_VTCON), "vtcon1\n");
-        mock_vtcon("vtcon1", "(M) frame buffer device\n", "1\n");
+        assert_int(unlink(bind), 0);
+        mock_vtcon("vtcon1", "(M) frame buffer device\n", "0\n");
         assert_int(run("vtcon-unbind", "--restore"), 0);
         assert_said("draws the text consoles again");
         assert_record(RECORD(RECORD_VTCON), NULL);

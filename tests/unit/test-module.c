@@ -107,6 +107,9 @@ static void test_blacklist(void) {
                                                 "blacklist gpu_guest_test_a\n");
         (void)module_load("gpu-guest-test-alias");
         assert_int(access("/run/a", F_OK), -1);
+        assert_int(module_load_blacklisted("gpu-guest-test-alias"), 0);
+        assert_int(access("/run/a", F_OK), 0);
+        assert_int(unlink("/run/a"), 0);
         assert_int(module_load("gpu_guest_test_a"), 0);
         assert_int(access("/run/a", F_OK), 0);
 }

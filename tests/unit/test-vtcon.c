@@ -75,6 +75,32 @@ static void test_unbind(void) {
         assert_vtcon(VTCON_NAME_DUMMY, "vtcon1", false);
 }
 
+/* As UEFI leaves it: the dummy is the system's own, and gives the screen only to who asks. */
+static void test_bind(void) {
+        Vtcon fb, dummy;
+
+        mock_clear();
+        mock_vtcon("vtcon0", "(S) dummy device\n", "0\n");
+        mock_vtcon("vtcon1", "(M) frame buffer device\n", "1\n");
+        mock_kernel = mock_kernel_linux;
+
+        assert_int(vtcon_find(VTCON_NAME_FRAMEBUFFER, &fb), 0);
+        assert_int(vtcon_find(VTCON_NAME_DUMMY, &dummy), 0);
+        assert_int(vtcon_unbind(&fb), 0);
+        assert_vtcon(VTCON_NAME_DUMMY, "vtcon0", true);
+        assert_int(vtcon_unbind(&dummy), -EIO);
+        assert_int(vtcon_bind(&fb), 0);
+        assert_vtcon(VTCON_NAME_FRAMEBUFFER, "vtcon1", true);
+        assert_vtcon(VTCON_NAME_DUMMY, "vtcon0", false);
+
+        /* and as a boot in text mode does: nobody is there to take it from */
+        mock_vtcon("vtcon0", "(M) dummy device\n", "1\n");
+        mock_vtcon("vtcon1", "(M) frame buffer device\n", "0\n");
+        assert_int(vtcon_bind(&fb), -EIO);
+        assert_int(vtcon_unbind(&dummy), 0);
+        assert_vtcon(VTCON_NAME_FRAMEBUFFER, "vtcon1", true);
+}
+
 static void test_unbind_without_effect(void) {
         Vtcon v;
 
@@ -132,6 +158,7 @@ int main(void) {
         test_find();
         test_numbers();
         test_unbind();
+        test_bind();
         test_unbind_without_effect();
         test_unbind_gone();
         test_hostile();
