@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import time
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Iterable, Iterator, Optional
 
 from . import variants
 from .common import LabError
@@ -20,7 +20,7 @@ GPU = "0000:00:02.0"
 AUDIO = "0000:00:1b.0"
 SESSION = "loginctl list-sessions --no-legend | grep seat0 || :"
 SNAPSHOT = "desktop"
-SETTLE_TIMEOUT = 60
+STATE_TIMEOUT = 60
 STEPS = ("desktop", "seat", "audio", "vtcon", "vfio")
 
 # What the kernel says when something is wrong, and never otherwise
@@ -115,8 +115,8 @@ class Host:
     def wait_look(self, look: str, timeout: Optional[float] = None) -> None:
         """Wait until this is what the monitor shows: desktop, guest, text (a console), or dark:
         nobody draws, and what the console left last may still stand there."""
-        if look == "dark" and self.what.console == "none":
-            return  # what was drawn last stays
+        if look == "dark" and not self.what.is_seen:
+            return
         wanted = ("black", "text") if look == "dark" else (look,)
         timeout = timeout or self.desktop.patience
         deadline = time.monotonic() + timeout
@@ -130,6 +130,17 @@ class Host:
         given = f"driver={self.what.driver} server={shlex.quote(self.desktop.server)}\n"
         lines = self.run(given + STATE).splitlines()
         return dict(line.split("=", 1) for line in lines)
+
+    def state_of(self, keys: Iterable[str]) -> dict:
+        """That part of the state."""
+        state = self.state()
+        return {k: state[k] for k in keys}
+
+    def wait_state(self, expected: dict) -> None:
+        """Where the monitor does not tell when the way back is over, ask until the state does."""
+        deadline = time.monotonic() + STATE_TIMEOUT
+        while self.state_of(expected) != expected and time.monotonic() < deadline:
+            time.sleep(1)
 
     def state_back(self, desktop: bool) -> dict:
         """The state when everything is the host's, with a desktop or without."""
@@ -171,22 +182,14 @@ class Host:
         self.wait("systemctl is-system-running | grep -qxE 'running|degraded'", self.desktop.patience)
         self.wait("grep -q HDA /proc/asound/cards")
         expected = self.state_back(desktop)
-
-        def now() -> dict:
-            state = self.state()
-            return {k: state[k] for k in expected}
-
-        # the picture may be one that nobody has drawn over
-        deadline = time.monotonic() + SETTLE_TIMEOUT
-        while now() != expected and time.monotonic() < deadline:
-            time.sleep(1)
-        assert now() == expected
+        if not self.what.is_seen:
+            self.wait_state(expected)
+        assert self.state_of(expected) == expected
 
     def assert_guest_has_gpu(self, *domains: str, look: str = "guest", audio: str = "none") -> None:
         """Everything is the guest's; domains are those that hold a lease, audio is what the audio
         controller is bound to."""
         self.wait_look(look)
-        state = self.state()
         module = "loaded" if self.what.keeps_module else "not loaded"
         expected = {
             "driver": "vfio-pci", "override": "vfio-pci", "audio_driver": audio,
@@ -197,6 +200,6 @@ class Host:
             "steps": " ".join(sorted(STEPS)), "failed": "",
             "leases": " ".join(sorted(domains)), "inhibitors": " ".join(sorted(domains)),
         }
-        assert {k: state[k] for k in expected} == expected
         if look == "guest":
-            assert state["vfio_users"] == "qemu-system-x86"
+            expected["vfio_users"] = "qemu-system-x86"
+        assert self.state_of(expected) == expected

@@ -36,6 +36,12 @@ class Variant(NamedTuple):
     releases: Tuple[str, ...] = ()
     why_not: str = ""
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether the monitor tells who has the GPU: without a desktop the console is there from the
+        first moment, and without a console what was drawn last stays."""
+        return self.look == "desktop" and self.console == "bound"
+
     def reason_not(self, release: str) -> str:
         """Why a release does not have it, "" if it does."""
         return "" if not self.releases or release in self.releases else self.why_not
