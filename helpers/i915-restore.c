@@ -7,8 +7,8 @@
  *    QEMU would eject the card from its guest and then hang in the kernel
  * 3. unbind vfio-pci, lift the driver_override
  * 4. load the driver's module, whose probe takes the device; bind it by name if that was not so;
- *    of a device that had no driver whatever drives it, blacklisted or not; wait for the DRM card and for udev to have worked through it, so that a display manager that
- *    starts now finds it
+ *    of a device that had no driver, whatever drives it, blacklisted or not; wait for the DRM card
+ *    and for udev to have worked through it, so that a display manager that starts now finds it
  * 5. if that fails, try again with a fresh module, then after a reset of the device, then after the
  *    kernel has found the device anew (the order of the least harm)
  *
