@@ -2,7 +2,7 @@
 """A guest that wants the GPU which the seat does not use: the desktop stays. For the other one, which
 the firmware lit first, see test_round_trip.py."""
 
-OTHER = "/sys/bus/pci/devices/0000:00:05.0"
+OTHER = "/sys/bus/pci/devices/0000:01:00.0"
 
 
 def driver(host):
@@ -11,8 +11,9 @@ def driver(host):
 
 def test_desktop_stays(host):
     assert driver(host) == "i915"
-    host.run("virsh dumpxml painter | sed '/<source>/,/<.source>/s/0x02/0x05/; s/painter/other/; /<uuid>/d' "
-             ">/tmp/other.xml && virsh define /tmp/other.xml")
+    host.run("virsh dumpxml painter >/tmp/other.xml && sed -i '/<uuid>/d; s/painter/other/; "
+             r"/<source>/,/<.source>/{s/\(bus=.0x0\)0/\11/; s/0x02/0x00/}' /tmp/other.xml && "
+             "virsh define /tmp/other.xml")
     host.run("virsh start other")
     assert driver(host) == "vfio-pci"
     host.wait_look("desktop")
