@@ -46,9 +46,9 @@
 
 #define ANNOUNCED_TIMEOUT_MS 3000 /* for a sound server to close a card: usually 0.2 s */
 #define CHECK_TIMEOUT_MS 2000
-#define INSIST_AFTER_MS 5000
+#define INSIST_AFTER_MS 10000
 #define GIVE_UP_AFTER_MS 45000 /* a service may take its time to stop */
-#define DEAD_TIMEOUT_MS 5000   /* from SIGKILL until the kernel has closed everything */
+#define DEAD_TIMEOUT_MS 10000  /* from SIGKILL until the kernel has closed everything */
 #define ROUND_MS 250
 #define DESKTOP_TIMEOUT_MS 30000
 #define LOOK_AGAIN_MS 2000
@@ -288,7 +288,8 @@ typedef struct Clearing {
         sd_bus *bus;
         const Nodes *nodes;
         bool refuse;
-        uint64_t insist_at, dead_at, last_at;
+        uint64_t insist_at, last_at;
+        uint64_t dead_at; /* 0: nobody has been killed yet */
         pid_t *asked;
         size_t n_asked;
 } Clearing;
@@ -326,7 +327,7 @@ static int insist_all(Clearing *c, const Holders *holders) {
 
         if (any_is_obstacle(c->bus, holders, c->refuse))
                 return name_obstacles(c->bus, holders, c->refuse);
-        if (any_is_stopping(c->bus, holders))
+        if (!c->dead_at || any_is_stopping(c->bus, holders))
                 c->dead_at = clock_deadline(DEAD_TIMEOUT_MS);
         if (clock_remaining(c->last_at) == 0 || clock_remaining(c->dead_at) == 0)
                 return complain(holders);
@@ -363,7 +364,6 @@ static int clear(sd_bus *bus, const Nodes *nodes, bool refuse) {
                 .nodes = nodes,
                 .refuse = refuse,
                 .insist_at = clock_deadline(INSIST_AFTER_MS),
-                .dead_at = clock_deadline(INSIST_AFTER_MS + DEAD_TIMEOUT_MS),
                 .last_at = clock_deadline(GIVE_UP_AFTER_MS),
         };
         int r;
