@@ -288,8 +288,9 @@ typedef struct Clearing {
         sd_bus *bus;
         const Nodes *nodes;
         bool refuse;
-        uint64_t insist_at, last_at;
-        uint64_t dead_at; /* 0: nobody has been killed yet */
+        uint64_t insist_at; /* 0: nobody has been asked yet */
+        uint64_t dead_at;   /* 0: nobody has been killed yet */
+        uint64_t last_at;
         pid_t *asked;
         size_t n_asked;
 } Clearing;
@@ -336,6 +337,18 @@ static int insist_all(Clearing *c, const Holders *holders) {
         return r;
 }
 
+/* The first measure. Their time begins when all have been asked, which takes a while on a busy
+ * machine. */
+static int ask_all(Clearing *c, const Holders *holders) {
+        int r = 0;
+
+        for (size_t i = 0; i < holders->n && !c->refuse && r >= 0; i++)
+                r = ask_once(c, &holders->list[i]);
+        if (!c->insist_at)
+                c->insist_at = clock_deadline(INSIST_AFTER_MS);
+        return r;
+}
+
 /* Looks at who is there and does what is due. Returns 0 if there is nobody any more, 1 to go on. */
 static int go_round(Clearing *c) {
         _cleanup_(holders_done) Holders holders = {};
@@ -346,12 +359,10 @@ static int go_round(Clearing *c) {
         if (r == 0)
                 return 0;
 
-        r = 0;
-        if (clock_remaining(c->insist_at) == 0)
+        if (c->insist_at && clock_remaining(c->insist_at) == 0)
                 r = insist_all(c, &holders);
         else
-                for (size_t i = 0; i < holders.n && !c->refuse && r >= 0; i++)
-                        r = ask_once(c, &holders.list[i]);
+                r = ask_all(c, &holders);
         if (r < 0)
                 return r;
         holders_wait(&holders, ROUND_MS);
@@ -363,7 +374,6 @@ static int clear(sd_bus *bus, const Nodes *nodes, bool refuse) {
                 .bus = bus,
                 .nodes = nodes,
                 .refuse = refuse,
-                .insist_at = clock_deadline(INSIST_AFTER_MS),
                 .last_at = clock_deadline(GIVE_UP_AFTER_MS),
         };
         int r;
