@@ -47,6 +47,7 @@
 #define ANNOUNCED_TIMEOUT_MS 3000 /* for a sound server to close a card: usually 0.2 s */
 #define CHECK_TIMEOUT_MS 2000
 #define INSIST_AFTER_MS 10000
+#define USER_SERVICE_MS 25000  /* for a user's: a desktop's end in order, the compositor last */
 #define GIVE_UP_AFTER_MS 45000 /* a service may take its time to stop */
 #define DEAD_TIMEOUT_MS 10000  /* from SIGKILL until the kernel has closed everything */
 #define ROUND_MS 250
@@ -269,14 +270,6 @@ static int name_obstacles(sd_bus *bus, const Holders *holders, bool refuse) {
         return -EBUSY;
 }
 
-static bool any_is_stopping(sd_bus *bus, const Holders *holders) {
-        for (size_t i = 0; i < holders->n; i++)
-                if (holders->list[i].kind == HOLDER_SERVICE &&
-                        is_running(bus, holders->list[i].unit))
-                        return true;
-        return false;
-}
-
 static int complain(const Holders *holders) {
         _cleanup_free_ char *description = holders_describe(holders);
 
@@ -289,7 +282,8 @@ typedef struct Clearing {
         const Nodes *nodes;
         bool refuse;
         uint64_t insist_at; /* 0: nobody has been asked yet */
-        uint64_t dead_at;   /* 0: nobody has been killed yet */
+        uint64_t user_services_at;
+        uint64_t dead_at; /* 0: nobody has been killed yet */
         uint64_t last_at;
         pid_t *asked;
         size_t n_asked;
@@ -309,12 +303,25 @@ static int ask_once(Clearing *c, const Holder *h) {
         return ask(c->bus, h);
 }
 
+/* Does its manager still see to it? */
+static bool is_stopping(const Clearing *c, const Holder *h) {
+        return (h->kind == HOLDER_SERVICE && is_running(c->bus, h->unit)) ||
+               (h->kind == HOLDER_USER_SERVICE && clock_remaining(c->user_services_at) > 0);
+}
+
+static bool any_is_stopping(const Clearing *c, const Holders *holders) {
+        for (size_t i = 0; i < holders->n; i++)
+                if (is_stopping(c, &holders->list[i]))
+                        return true;
+        return false;
+}
+
 /* The second measure. A service that is stopping is killed by its manager when that has waited
  * enough; one that has been started again meanwhile, by a socket of its own, is asked again. */
 static int insist(Clearing *c, const Holder *h) {
         if (h->kind == HOLDER_KEEPER || h->kind == HOLDER_FOREIGN)
                 return 0;
-        if (h->kind == HOLDER_SERVICE && is_running(c->bus, h->unit))
+        if (is_stopping(c, h))
                 return ask_once(c, h);
         log_info_event(HOLDER_EVENT(MESSAGE_PROCESS_KILLED, h),
                 "%s (PID %d) has not ended, killing it.", h->name, (int)h->pid);
@@ -328,7 +335,7 @@ static int insist_all(Clearing *c, const Holders *holders) {
 
         if (any_is_obstacle(c->bus, holders, c->refuse))
                 return name_obstacles(c->bus, holders, c->refuse);
-        if (!c->dead_at || any_is_stopping(c->bus, holders))
+        if (!c->dead_at || any_is_stopping(c, holders))
                 c->dead_at = clock_deadline(DEAD_TIMEOUT_MS);
         if (clock_remaining(c->last_at) == 0 || clock_remaining(c->dead_at) == 0)
                 return complain(holders);
@@ -344,8 +351,10 @@ static int ask_all(Clearing *c, const Holders *holders) {
 
         for (size_t i = 0; i < holders->n && !c->refuse && r >= 0; i++)
                 r = ask_once(c, &holders->list[i]);
-        if (!c->insist_at)
+        if (!c->insist_at) {
                 c->insist_at = clock_deadline(INSIST_AFTER_MS);
+                c->user_services_at = clock_deadline(USER_SERVICE_MS);
+        }
         return r;
 }
 
