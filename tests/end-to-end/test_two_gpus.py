@@ -11,7 +11,7 @@ def driver(host):
 
 def test_desktop_stays(host):
     assert driver(host) == "i915"
-    host.run("virsh dumpxml painter >/tmp/other.xml && sed -i '/<uuid>/d; s/painter/other/; "
+    host.run("virsh dumpxml painter >/tmp/other.xml && sed -i '/<uuid>/d; s/<name>painter/<name>other/; "
              r"/<source>/,/<.source>/{s/\(bus=.0x0\)0/\11/; s/0x02/0x00/}' /tmp/other.xml && "
              "virsh define /tmp/other.xml")
     host.run("virsh start other")
