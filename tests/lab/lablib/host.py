@@ -186,15 +186,16 @@ class Host:
             self.wait_state(expected)
         assert self.state_of(expected) == expected
 
-    def assert_guest_has_gpu(self, *domains: str, look: str = "guest", audio: str = "none") -> None:
+    def assert_guest_has_gpu(self, *domains: str, look: str = "guest", audio: str = "none",
+                             console: Optional[str] = None) -> None:
         """Everything is the guest's; domains are those that hold a lease, audio is what the audio
-        controller is bound to."""
+        controller is bound to, console the framebuffer console if not as the variant says."""
         self.wait_look(look)
         module = "loaded" if self.what.keeps_module else "not loaded"
         expected = {
             "driver": "vfio-pci", "override": "vfio-pci", "audio_driver": audio,
             "group_drivers": "vfio-pci", "group_node": "yes",
-            "card_node": "no", "framebuffer_console": self.what.console_away,
+            "card_node": "no", "framebuffer_console": console or self.what.console_away,
             "module": module,
             "graphical_sessions": "", "server_on_gpu": "no",
             "steps": " ".join(sorted(STEPS)), "failed": "",
