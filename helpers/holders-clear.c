@@ -283,7 +283,7 @@ typedef struct Clearing {
         bool refuse;
         uint64_t insist_at; /* 0: nobody has been asked yet */
         uint64_t user_services_at;
-        uint64_t dead_at; /* 0: nobody has been killed yet */
+        uint64_t dead_at; /* 0: it has not been time to insist yet */
         uint64_t last_at;
         pid_t *asked;
         size_t n_asked;
@@ -317,7 +317,8 @@ static bool any_is_stopping(const Clearing *c, const Holders *holders) {
 }
 
 /* The second measure. A service that is stopping is killed by its manager when that has waited
- * enough; one that has been started again meanwhile, by a socket of its own, is asked again. */
+ * enough, a user's by us if that is too long; one that has been started again meanwhile, by a
+ * socket of its own, is asked again. */
 static int insist(Clearing *c, const Holder *h) {
         if (h->kind == HOLDER_KEEPER || h->kind == HOLDER_FOREIGN)
                 return 0;

@@ -20,8 +20,8 @@ def test_ten_times(host):
         host.assert_guest_has_gpu("painter")
         host.run("virsh destroy painter")
         host.assert_has_gpu()
-        # it may have outlived its sound card
-        host.call("pkill -x speaker-test")
+        # it may have outlived its sound card, or not (1)
+        assert host.call("pkill -x speaker-test").returncode in (0, 1)
     assert host.run(f"journalctl -b -o cat {KILLED} || :") == ""
     # what belongs to the session comes with the next one
     assert host.run("journalctl -b -o cat -u gpu-guest-resume.service | grep again || :") == ""
