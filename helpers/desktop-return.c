@@ -47,8 +47,8 @@ static const char help[] =
 static int remember(sd_bus *bus) {
         int r = unit_was_active(bus, UNIT_DISPLAY_MANAGER, JUST_STOPPED_MS);
 
-        /* an earlier note stays: when a guest starts while the desktop is still on its way back, no
-         * display manager has run in between */
+        /* an earlier note stays: when a guest starts while the steps before are still on their way
+         * back, no display manager has run in between */
         if (r > 0)
                 r = record_write(RECORD_DESKTOP, UNIT_DISPLAY_MANAGER "\n");
         if (r < 0)
@@ -113,6 +113,8 @@ static int bring_back(sd_bus *bus) {
         if (r < 0)
                 log_warning_errno(
                         r, "Cannot ask logind whether " SEAT_NAME " has a screen, ignoring: %m");
+        if (is_unwelcome(bus)) /* by now: the screen may have taken a while */
+                return 0;
 
         /* a display manager that has been started too often lately, or failed, must not stay away
          */

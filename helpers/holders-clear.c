@@ -175,11 +175,12 @@ static int end_process(const Holder *h) {
         return signal_process(h, SIGTERM);
 }
 
+/* One of which systemd does not say how it is, is left to systemd. */
 static bool is_running(sd_bus *bus, const char *unit) {
         _cleanup_free_ char *state = NULL;
 
-        return unit_get_state(bus, unit, &state) >= 0 && strcmp(state, "inactive") != 0 &&
-               strcmp(state, "failed") != 0;
+        return unit_get_state(bus, unit, &state) < 0 ||
+               (strcmp(state, "inactive") != 0 && strcmp(state, "failed") != 0);
 }
 
 static int stop_service(sd_bus *bus, const Holder *h) {
@@ -277,6 +278,26 @@ static int complain(const Holders *holders) {
                 description ?: "several programs");
 }
 
+typedef struct Pids {
+        pid_t *list;
+        size_t n;
+} Pids;
+
+/* Returns 1, 0 if it was there already, or a negative errno. */
+static int pids_add(Pids *pids, pid_t pid) {
+        pid_t *more;
+
+        for (size_t i = 0; i < pids->n; i++)
+                if (pids->list[i] == pid)
+                        return 0;
+        more = realloc(pids->list, (pids->n + 1) * sizeof(pid_t));
+        if (!more)
+                return log_oom();
+        pids->list = more;
+        pids->list[pids->n++] = pid;
+        return 1;
+}
+
 typedef struct Clearing {
         sd_bus *bus;
         const Nodes *nodes;
@@ -285,22 +306,13 @@ typedef struct Clearing {
         uint64_t user_services_at;
         uint64_t dead_at; /* 0: it has not been time to insist yet */
         uint64_t last_at;
-        pid_t *asked;
-        size_t n_asked;
+        Pids asked, killed;
 } Clearing;
 
 static int ask_once(Clearing *c, const Holder *h) {
-        pid_t *more;
+        int r = pids_add(&c->asked, h->pid);
 
-        for (size_t i = 0; i < c->n_asked; i++)
-                if (c->asked[i] == h->pid)
-                        return 0;
-        more = realloc(c->asked, (c->n_asked + 1) * sizeof(pid_t));
-        if (!more)
-                return log_oom();
-        c->asked = more;
-        c->asked[c->n_asked++] = h->pid;
-        return ask(c->bus, h);
+        return r <= 0 ? r : ask(c->bus, h);
 }
 
 /* Does its manager still see to it? */
@@ -320,13 +332,17 @@ static bool any_is_stopping(const Clearing *c, const Holders *holders) {
  * enough, a user's by us if that is too long; one that has been started again meanwhile, by a
  * socket of its own, is asked again. */
 static int insist(Clearing *c, const Holder *h) {
+        int r;
+
         if (h->kind == HOLDER_KEEPER || h->kind == HOLDER_FOREIGN)
                 return 0;
         if (is_stopping(c, h))
                 return ask_once(c, h);
-        log_info_event(HOLDER_EVENT(MESSAGE_PROCESS_KILLED, h),
-                "%s (PID %d) has not ended, killing it.", h->name, (int)h->pid);
-        return signal_process(h, SIGKILL);
+        r = pids_add(&c->killed, h->pid);
+        if (r > 0)
+                log_info_event(HOLDER_EVENT(MESSAGE_PROCESS_KILLED, h),
+                        "%s (PID %d) has not ended, killing it.", h->name, (int)h->pid);
+        return r < 0 ? r : signal_process(h, SIGKILL);
 }
 
 /* Once it is time to insist, those who are still there have not been on their way out. Who is left
@@ -391,7 +407,8 @@ static int clear(sd_bus *bus, const Nodes *nodes, bool refuse) {
         do
                 r = go_round(&c);
         while (r > 0);
-        free(c.asked);
+        free(c.asked.list);
+        free(c.killed.list);
         return r;
 }
 

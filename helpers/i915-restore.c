@@ -38,6 +38,7 @@
 #define LOCK_TIMEOUT_MS 30000
 #define LOAD_TIMEOUT_MS 60000
 #define CARD_TIMEOUT_MS 30000
+#define LOOK_AGAIN_MS 5000       /* a machine that runs on may have let go of the card alone */
 #define HIDDEN_USER_PAUSE_MS 500 /* for a user of the group whom /proc does not show */
 
 static const char help[] =
@@ -78,8 +79,9 @@ static int recall(struct udev *udev, Binding *ret) {
         return 1;
 }
 
-/* Waits for one user of the group, if there is one. Returns 1 if it makes sense to look again. */
-static int wait_user(const char *gpu, const char *group) {
+/* Waits for one user of the group, if there is one, and says so when it is another one than the
+ * last. Returns 1 if it makes sense to look again. */
+static int wait_user(const char *gpu, const char *group, pid_t *last) {
         _cleanup_free_ char *name = NULL;
         pid_t pid;
         int r = vfio_group_is_free(group);
@@ -90,24 +92,28 @@ static int wait_user(const char *gpu, const char *group) {
                 return 0;
 
         r = vfio_find_user(gpu, group, &pid, &name);
-        if (r > 0) {
+        if (r <= 0) {
+                (void)poll(NULL, 0, HIDDEN_USER_PAUSE_MS);
+                return 1;
+        }
+        if (pid != *last)
                 log_progress_event(EVENT(MESSAGE_CARD_AWAITED, .holder_pid = pid),
                         "Waiting for the guest to let go of the graphics card: %s, PID %d.", name,
                         (int)pid);
-                (void)process_wait_end(pid, -1);
-        } else
-                (void)poll(NULL, 0, HIDDEN_USER_PAUSE_MS);
+        *last = pid;
+        (void)process_wait_end(pid, LOOK_AGAIN_MS);
         return 1;
 }
 
 static int leave_vfio(const Card *card) {
         _cleanup_free_ char *group = NULL;
+        pid_t user = 0;
         int r = pci_get_iommu_group(card->fd, &group);
 
         if (r < 0)
                 return log_error_errno(r, "Cannot read the graphics card's IOMMU group: %m");
         do {
-                r = wait_user(card->was->address, group);
+                r = wait_user(card->was->address, group, &user);
                 if (r < 0)
                         return r;
         } while (r > 0);
@@ -122,11 +128,8 @@ static int leave_vfio(const Card *card) {
 
 /* Lets the card's own driver match again. An override that is not ours stays. */
 static int lift_override(const Card *card) {
-        _cleanup_free_ char *override = NULL;
-        int r = sysfs_read(card->fd, PCI_ATTR_DRIVER_OVERRIDE, &override);
+        int r = pci_lift_driver_override(card->fd, DRIVER_VFIO_PCI);
 
-        if (r >= 0 && strcmp(override, DRIVER_VFIO_PCI) == 0)
-                r = pci_set_driver_override(card->fd, NULL);
         if (r < 0)
                 return log_warning_errno(r, "Cannot free the graphics card for its driver: %m");
         return 0;

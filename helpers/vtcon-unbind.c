@@ -8,11 +8,13 @@
  */
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/message-ids.h"
 #include "common/names.h"
@@ -21,6 +23,8 @@
 #include "common/vtcon.h"
 
 #define LOCK_TIMEOUT_MS 30000
+#define FRAMEBUFFER_TIMEOUT_MS 3000
+#define PAUSE_MS 100
 
 static bool arg_restore = false;
 
@@ -65,6 +69,18 @@ static int unbind(void) {
         return 0;
 }
 
+/* i915 makes its framebuffer when it has the card already, until Linux 6.8 on its own time
+ * (intel_fbdev_initial_config_async() in drivers/gpu/drm/i915/display/intel_fbdev.c). */
+static int wait_framebuffer(Vtcon *ret) {
+        uint64_t deadline = clock_deadline(FRAMEBUFFER_TIMEOUT_MS);
+        int r;
+
+        while ((r = vtcon_find(VTCON_NAME_FRAMEBUFFER, ret)) == -ENOENT &&
+                clock_remaining(deadline) > 0)
+                (void)poll(NULL, 0, PAUSE_MS);
+        return r;
+}
+
 /* Lets the framebuffer console draw. It takes over by itself when a driver brings a framebuffer.
  * When it was there all the time it has to be told, or else the dummy: which of them depends on how
  * the machine booted (common/vtcon.c). */
@@ -72,7 +88,7 @@ static int bind(void) {
         Vtcon fb, dummy;
         int r;
 
-        r = vtcon_find(VTCON_NAME_FRAMEBUFFER, &fb);
+        r = wait_framebuffer(&fb);
         if (r == -ENOENT)
                 return log_error_event(EVENT(MESSAGE_CONSOLE_NOT_BACK), r,
                         "There is no framebuffer console: text consoles have no screen.");

@@ -112,6 +112,11 @@ static void write_message(int level, const Event *event, const char *message) {
                 fprintf(stderr, "%s: %s\n", program_invocation_short_name, message);
 }
 
+/* A line of its own would be another field, and systemd believes what comes from root. */
+static void set_status(const char *message) {
+        (void)sd_notifyf(0, "STATUS=%.*s", (int)strcspn(message, "\n"), message);
+}
+
 int log_full(int level, const Event *event, int error, const char *format, ...) {
         char message[MESSAGE_MAX];
         va_list ap;
@@ -125,7 +130,7 @@ int log_full(int level, const Event *event, int error, const char *format, ...) 
 
         write_message(level, event, message);
         if (level <= LOG_ERR)
-                (void)sd_notifyf(0, "STATUS=%s", message);
+                set_status(message);
 
         return -error;
 }
@@ -141,5 +146,5 @@ void log_progress_event(const Event *event, const char *format, ...) {
 
         write_message(LOG_INFO, event, message);
         if (!result || strcmp(result, "success") == 0)
-                (void)sd_notifyf(0, "STATUS=%s", message);
+                set_status(message);
 }

@@ -22,10 +22,12 @@
 #include "cleanup.h"
 #include "module.h"
 #include "names.h"
+#include "process.h"
 #include "sysfs.h"
 
 #define UNLOAD_TRIES 5
 #define UNLOAD_FIRST_PAUSE_MS 20 /* doubled each time: 20 + 40 + 80 + 160 + 320 */
+#define UNLOAD_TIMEOUT_MS 20000  /* the module's exit function runs in it, and may hang */
 
 /* what we need of libkmod.so.2 */
 #define KMOD_FUNCTIONS(F)                   \
@@ -286,7 +288,8 @@ static int find_any_device(const char *module, char **ret) {
         return r;
 }
 
-static int remove_patiently(const char *module) {
+static int remove_patiently(void *data) {
+        const char *module = data;
         int r, pause = UNLOAD_FIRST_PAUSE_MS;
 
         for (int try = 0;; try++, pause *= 2) {
@@ -332,7 +335,7 @@ int module_unload(const char *name, char **ret_users) {
         r = find_any_device(module, ret_users);
         if (r != 0)
                 return r < 0 ? r : -EBUSY;
-        r = remove_patiently(module);
+        r = process_call(remove_patiently, module, UNLOAD_TIMEOUT_MS);
         if (r == -EBUSY)
                 *ret_users = describe_users(module);
         return r == -ENOENT ? 0 : r;

@@ -2,8 +2,8 @@
 /*
  * The control group says what started a process and what would end it. A scope is made by somebody
  * who looks after its processes himself: a login's (session-2.scope) and a user's own (a terminal's
- * tab, tmux) hold processes that can be ended one by one; any other is a virtual machine's or a
- * container's and none of our business.
+ * tab, tmux) hold processes that can be ended one by one; a container's, and any other, is none of
+ * our business.
  */
 
 #include <errno.h>
@@ -27,9 +27,13 @@ static const char *const vital[] = {
         "dbus", "ssh", "libvirtd.", "virt", "gpu-guest", "polkit", "NetworkManager.", "getty@",
         "serial-getty@", "user@", "user-runtime-dir@", NULL};
 
-static bool is_vital(const char *unit) {
-        for (const char *const *prefix = vital; *prefix; prefix++)
-                if (strncmp(unit, *prefix, strlen(*prefix)) == 0)
+/* Scopes in a user's manager that hold a container: Podman's (libpod/oci_conmon_common.go) and
+ * Docker's without root. One of a service (Quadlet) is that service's. */
+static const char *const containers[] = {"libpod-", "docker-", NULL};
+
+static bool begins_with_any(const char *unit, const char *const *prefixes) {
+        for (; *prefixes; prefixes++)
+                if (strncmp(unit, *prefixes, strlen(*prefixes)) == 0)
                         return true;
         return false;
 }
@@ -71,14 +75,16 @@ int owner_find(Holder *h) {
                 free(h->unit);
                 h->unit = user_unit;
                 user_unit = NULL;
-                h->kind = is_service(h->unit)                     ? HOLDER_USER_SERVICE
-                          : strcmp(h->unit, UNIT_INIT_SCOPE) == 0 ? HOLDER_FOREIGN
-                                                                  : HOLDER_PROCESS;
+                h->kind = is_service(h->unit) ? HOLDER_USER_SERVICE
+                          : strcmp(h->unit, UNIT_INIT_SCOPE) == 0 ||
+                                          begins_with_any(h->unit, containers)
+                                  ? HOLDER_FOREIGN
+                                  : HOLDER_PROCESS;
         } else if (h->session) {
                 h->kind = HOLDER_PROCESS;
         } else {
-                h->kind =
-                        is_service(h->unit) && !is_vital(h->unit) ? HOLDER_SERVICE : HOLDER_FOREIGN;
+                h->kind = is_service(h->unit) && !begins_with_any(h->unit, vital) ? HOLDER_SERVICE
+                                                                                  : HOLDER_FOREIGN;
         }
         return 0;
 }

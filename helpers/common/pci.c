@@ -123,6 +123,10 @@ int pci_probe(int fd, const char *address) {
         return driver ? 0 : -ENODEV;
 }
 
+static int read_override(int fd, char **ret) {
+        return sysfs_read_timeout(fd, PCI_ATTR_DRIVER_OVERRIDE, OVERRIDE_TIMEOUT_MS, ret);
+}
+
 int pci_set_driver_override(int fd, const char *driver) {
         _cleanup_free_ char *now = NULL;
         int r;
@@ -131,11 +135,20 @@ int pci_set_driver_override(int fd, const char *driver) {
         r = sysfs_write_timeout(fd, PCI_ATTR_DRIVER_OVERRIDE, driver ?: "\n", OVERRIDE_TIMEOUT_MS);
         if (r < 0)
                 return r;
-        r = sysfs_read(fd, PCI_ATTR_DRIVER_OVERRIDE, &now);
+        r = read_override(fd, &now);
         if (r < 0)
                 return r;
         /* unset reads as "(null)" (vsprintf.c) */
         return strcmp(now, driver ?: "(null)") == 0 || (!driver && *now == '\0') ? 0 : -EIO;
+}
+
+int pci_lift_driver_override(int fd, const char *driver) {
+        _cleanup_free_ char *now = NULL;
+        int r = read_override(fd, &now);
+
+        if (r < 0)
+                return r;
+        return strcmp(now, driver) == 0 ? pci_set_driver_override(fd, NULL) : 0;
 }
 
 int pci_reset(int fd) {

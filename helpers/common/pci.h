@@ -31,8 +31,13 @@ int pci_bind(int fd, const char *address, const char *driver);
  */
 int pci_probe(int fd, const char *address);
 
-/* Lets only this driver match the device, any if NULL. Neither binds nor unbinds. */
+/* Lets only this driver match the device, any if NULL. Neither binds nor unbinds. -ETIMEDOUT after
+ * five seconds if a bind or unbind that does not return has the device. */
 int pci_set_driver_override(int fd, const char *driver);
+
+/* Lets any driver match the device again, if it was this one only. An override by somebody else
+ * stays. -ETIMEDOUT as above. */
+int pci_lift_driver_override(int fd, const char *driver);
 
 /* Resets a device that no driver is bound to. -ENOENT if there is no way to reset it alone. */
 int pci_reset(int fd);

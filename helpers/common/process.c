@@ -14,6 +14,7 @@
 #include "cleanup.h"
 #include "process.h"
 #include "sysfs.h"
+#include "text.h"
 
 int process_open(pid_t pid) {
         int fd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -42,9 +43,21 @@ int process_signal(int pidfd, int signal) {
 
 int process_get_name(pid_t pid, char **ret) {
         char path[sizeof("/proc//comm") + 3 * sizeof(pid_t)];
+        _cleanup_free_ char *name = NULL;
+        int r;
 
         snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-        return sysfs_read(AT_FDCWD, path, ret);
+        r = sysfs_read(AT_FDCWD, path, &name);
+        if (r < 0)
+                return r;
+        *ret = text_printable(name);
+        return *ret ? 0 : -ENOMEM;
+}
+
+int process_end_with(pid_t parent) {
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+                return -errno;
+        return getppid() == parent ? 0 : -ECANCELED;
 }
 
 int process_call(int (*function)(void *data), void *data, int timeout_ms) {
@@ -55,7 +68,7 @@ int process_call(int (*function)(void *data), void *data, int timeout_ms) {
                 return -errno;
         if (child == 0) {
                 /* not to change anything after others have looked and gone on without us */
-                if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+                if (process_end_with(parent) < 0)
                         _exit(ECANCELED);
                 _exit(-function(data)); /* an errno fits */
         }

@@ -16,8 +16,14 @@ int process_wait_end(pid_t pid, int timeout_ms);
 /* Sends a signal to an open process. One that has ended already is success. */
 int process_signal(int pidfd, int signal);
 
-/* Gives the name the kernel has for a process (/proc/PID/comm), the caller's to free. */
+/* Gives the name the kernel has for a process (/proc/PID/comm), the caller's to free. The process
+ * itself may have set it, to whatever it likes: control characters are replaced by "?". */
 int process_get_name(pid_t pid, char **ret);
+
+/* Has this process killed when its parent, whose PID is given, ends. The kernel forgets it when a
+ * process becomes another user (PR_SET_PDEATHSIG in prctl(2)). Returns 0, -ECANCELED if the parent
+ * has ended already, or another negative errno. */
+int process_end_with(pid_t parent);
 
 /* Calls a function in a child process, for what may sleep in the kernel without end: it returns 0
  * or a negative errno, as this then does. When the time is up the child is left behind and

@@ -6,7 +6,8 @@
  * Some writes sleep in the kernel until whoever has the device open lets go, and nothing wakes them
  * (snd_card_free() in sound/core/init.c, vfio_unregister_group_dev() in drivers/vfio/vfio_main.c,
  * i2c_del_adapter() in drivers/i2c/i2c-core-base.c). Those are made in a child that is left behind
- * when its time is up.
+ * when its time is up. It may have the device's lock, for which others then sleep, who only read
+ * (driver_override_show() in drivers/pci/pci-sysfs.c).
  */
 
 #include <errno.h>
@@ -61,6 +62,46 @@ int sysfs_write(int dirfd, const char *name, const char *value) {
                 return -errno;
 
         return (size_t)n == size ? 0 : -EIO;
+}
+
+/* What lies between the child and us: a page fits into a pipe. */
+struct read_args {
+        int dirfd;
+        const char *name;
+        int to;
+};
+
+static int read_in_child(void *data) {
+        const struct read_args *a = data;
+        _cleanup_free_ char *value = NULL;
+        ssize_t n;
+        int r = sysfs_read(a->dirfd, a->name, &value);
+
+        if (r < 0)
+                return r;
+        n = write(a->to, value, strlen(value));
+        return n < 0 ? -errno : 0;
+}
+
+int sysfs_read_timeout(int dirfd, const char *name, int timeout_ms, char **ret) {
+        _cleanup_close_ int from = -1, to = -1;
+        char buffer[ATTRIBUTE_MAX];
+        int r, fds[2];
+        ssize_t n;
+
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return -errno;
+        from = fds[0];
+        to = fds[1];
+        r = process_call(read_in_child, &(struct read_args){dirfd, name, to}, timeout_ms);
+        closep(&to);
+        if (r < 0)
+                return r;
+        n = read(from, buffer, sizeof(buffer));
+        if (n < 0)
+                return -errno;
+        *ret = strndup(buffer, (size_t)n);
+        return *ret ? 0 : -ENOMEM;
 }
 
 struct write_args {

@@ -12,6 +12,11 @@ int sysfs_open(const char *path);
  * negative errno, -ENOENT if there is no such attribute. */
 int sysfs_read(int dirfd, const char *name, char **ret);
 
+/* The same for an attribute that waits for the device's lock, which a bind or unbind has that may
+ * never return. It is read in a child process, which is left behind when the time is up:
+ * -ETIMEDOUT. */
+int sysfs_read_timeout(int dirfd, const char *name, int timeout_ms, char **ret);
+
 /* Writes an attribute in one write(2). Returns 0 or the errno that the kernel gave, negative. That
  * the write was taken does not mean that it had an effect: the callers look again. */
 int sysfs_write(int dirfd, const char *name, const char *value);

@@ -30,13 +30,18 @@ struct request {
 
 static int become(uid_t uid) {
         const struct passwd *user = getpwuid(uid);
+        pid_t parent = getppid();
         char directory[sizeof("/run/user/") + 3 * sizeof(uid_t)];
+        int r;
 
         if (!user)
                 return -ESRCH;
         if (setgroups(0, NULL) < 0 || setresgid(user->pw_gid, user->pw_gid, user->pw_gid) < 0 ||
                 setresuid(uid, uid, uid) < 0)
                 return -errno;
+        r = process_end_with(parent);
+        if (r < 0)
+                return r;
 
         snprintf(directory, sizeof(directory), "/run/user/%u", uid);
         if (setenv("XDG_RUNTIME_DIR", directory, true) < 0 ||

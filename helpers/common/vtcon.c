@@ -23,7 +23,8 @@
 #include "sysfs.h"
 #include "vtcon.h"
 
-#define SET_TIMEOUT_MS 10000 /* for the kernel's console lock */
+/* for the kernel's console lock, which a driver that hangs in its probe may have */
+#define LOCK_TIMEOUT_MS 10000
 
 static int read_vtcon(int dirfd, const char *name, char **ret_description, Vtcon *ret) {
         _cleanup_free_ char *description = NULL, *bind = NULL;
@@ -37,7 +38,7 @@ static int read_vtcon(int dirfd, const char *name, char **ret_description, Vtcon
         if (r < 0)
                 return r;
         snprintf(attribute, sizeof(attribute), "%s/" VTCON_ATTR_BIND, name);
-        r = sysfs_read(dirfd, attribute, &bind);
+        r = sysfs_read_timeout(dirfd, attribute, LOCK_TIMEOUT_MS, &bind);
         if (r < 0)
                 return r;
 
@@ -81,7 +82,7 @@ static int set(const Vtcon *v, const char *value) {
         int r;
 
         snprintf(attribute, sizeof(attribute), SYSFS_VTCONSOLE "/%s/" VTCON_ATTR_BIND, v->name);
-        r = sysfs_write_timeout(AT_FDCWD, attribute, value, SET_TIMEOUT_MS);
+        r = sysfs_write_timeout(AT_FDCWD, attribute, value, LOCK_TIMEOUT_MS);
         if (r < 0)
                 return r;
         r = sysfs_read(AT_FDCWD, attribute, &bind);

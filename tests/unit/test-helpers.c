@@ -500,6 +500,24 @@ static void test_vtcon_unbind(void) {
         assert_record(RECORD(RECORD_VTCON), NULL);
 }
 
+/* A driver may make its framebuffer when it has the card already. */
+static void test_vtcon_restore_later(void) {
+        pid_t pid;
+
+        mock_clear();
+        file_write(RECORD(RECORD_VTCON), "vtcon1\n");
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                (void)poll(NULL, 0, 500);
+                mock_vtcon("vtcon1", "(M) frame buffer device\n", "1\n");
+                _exit(0);
+        }
+        assert_int(run("vtcon-unbind", "--restore"), 0);
+        assert_said("draws the text consoles again");
+        assert_int(waitpid(pid, NULL, 0), pid);
+}
+
 static void test_vtcon_restore_gone(void) {
         mock_clear();
         file_write(RECORD(RECORD_VTCON), "vtcon1\n");
@@ -807,6 +825,7 @@ int main(int argc, char *argv[]) {
         test_audio_restore_fails();
         test_vtcon_nothing();
         test_vtcon_unbind();
+        test_vtcon_restore_later();
         test_vtcon_restore_gone();
         test_holders_nothing();
         test_holders_setting();

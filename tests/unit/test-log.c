@@ -130,6 +130,12 @@ static void test_status(void) {
         logged(log_progress("Waiting for %s.", "you"));
         assert_stderr("test-log: Waiting for you.\n");
         assert_status("STATUS=Waiting for you.");
+
+        /* one field, whatever it is about */
+        logged(log_progress("Waiting for %s.", "\nMAINPID=1\n"));
+        assert_status("STATUS=Waiting for ");
+        logged(log_error("In use by %s.", "\nMAINPID=1\n"));
+        assert_status("STATUS=In use by ");
 }
 
 /* While a failed unit is undone its status stays the reason; a new error replaces it. */

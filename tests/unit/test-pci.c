@@ -3,6 +3,7 @@
  * they do not believe a write that had no effect. */
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -206,6 +207,35 @@ static void test_driver_override_empty(void) {
         assert_int(pci_set_driver_override(fd, "vfio-pci"), -EIO);
 }
 
+/* Only an override of this driver's is lifted. */
+static void test_lift_driver_override(void) {
+        _cleanup_close_ int fd = machine();
+
+        assert_int(pci_lift_driver_override(fd, "vfio-pci"), 0);
+        assert_writes("");
+        assert_int(pci_set_driver_override(fd, "pci-stub"), 0);
+        assert_writes("driver_override=pci-stub\n");
+        assert_int(pci_lift_driver_override(fd, "vfio-pci"), 0);
+        assert_writes("");
+        assert_int(pci_lift_driver_override(fd, "pci-stub"), 0);
+        assert_writes("driver_override=\n");
+        assert_int(pci_set_driver_override(fd, "vfio-pci"), 0);
+        mock_kernel = mock_kernel_refuse;
+        assert_int(pci_lift_driver_override(fd, "vfio-pci"), -EPERM);
+}
+
+/* A driver that does not come back from its probe has the device's lock: reading waits for it as
+ * well. */
+static void test_driver_override_locked(void) {
+        _cleanup_free_ char *path = NULL;
+        _cleanup_close_ int fd = machine();
+
+        path = mock_path("/sys/bus/pci/devices/" GPU "/driver_override");
+        assert_int(unlink(path), 0);
+        assert_int(mkfifo(path, 0600), 0);
+        assert_int(pci_lift_driver_override(fd, "vfio-pci"), -ETIMEDOUT);
+}
+
 /* The whole way there and back. */
 static void test_hand_over(void) {
         _cleanup_close_ int fd = machine();
@@ -308,6 +338,8 @@ int main(void) {
         test_probe();
         test_driver_override();
         test_driver_override_empty();
+        test_lift_driver_override();
+        test_driver_override_locked();
         test_hand_over();
         test_iommu_group();
         test_group_blocker();

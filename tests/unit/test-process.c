@@ -88,7 +88,14 @@ static void test_name(void) {
         assert_int(prctl(PR_SET_NAME, "a (strange) one"), 0);
         assert_int(process_get_name(getpid(), &name), 0);
         assert_str(name, "a (strange) one");
+        free(name);
+        name = NULL;
         assert_int(process_get_name(4194304 + 1, &name), -ENOENT);
+
+        /* what would be a line of its own for systemd */
+        assert_int(prctl(PR_SET_NAME, "\nMAINPID=12345\n"), 0);
+        assert_int(process_get_name(getpid(), &name), 0);
+        assert_str(name, "?MAINPID=12345?");
 }
 
 static int succeed(void *data) {

@@ -30,6 +30,15 @@ until_idle() {
 	until_ is_idle
 }
 
+# the step has been undone, as the journal has it
+is_stopped() {
+	journalctl -b -o cat -u "$1.service" | grep -q '^Stopped'
+}
+
+no_process() {
+	! pgrep -x "$1"
+}
+
 is_off() {
 	! virsh list --name | grep -qx "$1"
 }
