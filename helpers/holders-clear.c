@@ -20,7 +20,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +28,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/getty.h"
 #include "common/gpu.h"
 #include "common/holders.h"
 #include "common/log.h"
@@ -81,38 +81,10 @@ static int add_sound_nodes(struct udev *udev, const char *gpu, Nodes *nodes) {
         return r < 0 ? r : 0;
 }
 
-static int append(char **text, const char *line) {
-        _cleanup_free_ char *before = *text;
+/* For what is undone by --restore. */
+#define remember(...) remember_result(record_add(RECORD_HOLDERS, __VA_ARGS__))
 
-        if (asprintf(text, "%s%s\n", before ?: "", line) >= 0)
-                return 0;
-        *text = NULL;
-        return -ENOMEM;
-}
-
-/* Adds a line to the record, if it is not there yet. A record that cannot be read is begun anew. */
-static int __attribute__((format(printf, 1, 2))) remember(const char *format, ...) {
-        _cleanup_strv_free_ char **lines = NULL;
-        _cleanup_free_ char *text = NULL, *line = NULL;
-        va_list ap;
-        int r;
-
-        va_start(ap, format);
-        r = vasprintf(&line, format, ap);
-        va_end(ap);
-        if (r < 0)
-                return log_oom();
-
-        r = record_read(RECORD_HOLDERS, &lines);
-        for (char **l = lines; r > 0 && *l; l++) {
-                if (strcmp(*l, line) == 0)
-                        return 0;
-                if (append(&text, *l) < 0)
-                        return log_oom();
-        }
-        if (append(&text, line) < 0)
-                return log_oom();
-        r = record_write(RECORD_HOLDERS, text);
+static int remember_result(int r) {
         if (r < 0)
                 return log_error_errno(r, "Cannot write " RUNTIME_DIR "/" RECORD_HOLDERS
                                           ", so nothing is stopped: %m");
@@ -170,7 +142,11 @@ static int signal_process(const Holder *h, int signal) {
 }
 
 /* The first measure. */
-static int end_process(const Holder *h) {
+static int end_process(sd_bus *bus, const Holder *h) {
+        int r = h->session ? getty_keep_out(bus, h->session, h->pid) : 0;
+
+        if (r < 0)
+                return r;
         say_waiting(HOLDER_EVENT(MESSAGE_PROCESS_ENDED, h), h);
         return signal_process(h, SIGTERM);
 }
@@ -189,7 +165,7 @@ static int stop_service(sd_bus *bus, const Holder *h) {
 
         /* what a display manager or a service has left behind when it stopped */
         if (!is_running(bus, h->unit))
-                return end_process(h);
+                return end_process(bus, h);
 
         say_waiting(HOLDER_EVENT(MESSAGE_SERVICE_STOPPED, h), h);
         r = remember("service %s", h->unit);
@@ -202,7 +178,7 @@ static int stop_service(sd_bus *bus, const Holder *h) {
 }
 
 /* What is part of a graphical session ends for good, as the session has; the rest comes back. */
-static int stop_user_service(const Holder *h) {
+static int stop_user_service(sd_bus *bus, const Holder *h) {
         int r = user_manager_is_graphical(h->uid, h->unit);
 
         if (r == 0) {
@@ -217,7 +193,7 @@ static int stop_user_service(const Holder *h) {
         if (r < 0) {
                 log_info("The user's service manager does not stop %s, ending the process.",
                         h->unit);
-                return end_process(h);
+                return end_process(bus, h);
         }
         return 0;
 }
@@ -227,9 +203,9 @@ static int ask(sd_bus *bus, const Holder *h) {
         case HOLDER_SERVICE:
                 return stop_service(bus, h);
         case HOLDER_USER_SERVICE:
-                return stop_user_service(h);
+                return stop_user_service(bus, h);
         case HOLDER_PROCESS:
-                return end_process(h);
+                return end_process(bus, h);
         default:
                 say_waiting(HOLDER_EVENT(NULL, h), h);
                 return 0;

@@ -141,6 +141,11 @@ static void unload(const char *module) {
         if (r == -EBUSY)
                 log_info("Module %s stays loaded, it is in use by %s.", module,
                         users ?: "something");
+        else if (r == -ENOENT)
+                log_info(
+                        "Module %s stays loaded: this kernel's modules are not on disk any more, so "
+                        "it could not be loaded again. A reboot would change to the new kernel.",
+                        module);
         else if (r < 0)
                 log_info_errno(r, "Module %s stays loaded: %m", module);
 }

@@ -18,6 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "module.h"
@@ -323,6 +325,18 @@ static int is_removable(const char *name) {
         return state == KMOD_MODULE_BUILTIN ? -EPERM : 1;
 }
 
+/* Could a module be loaded again? An update of the kernel may have removed the modules of the one
+ * that runs (Arch Linux's does), and with them what every loading begins with (modules.dep(5)). */
+static bool are_on_disk(void) {
+        char path[sizeof(struct utsname) + 64];
+        struct utsname kernel;
+
+        if (uname(&kernel) < 0)
+                return false;
+        snprintf(path, sizeof(path), MODULES_DIR "/%s/modules.dep.bin", kernel.release);
+        return access(path, F_OK) == 0;
+}
+
 int module_unload(const char *name, char **ret_users) {
         _cleanup_free_ char *module = kernel_name(name);
         int r;
@@ -332,6 +346,8 @@ int module_unload(const char *name, char **ret_users) {
         r = is_removable(module);
         if (r <= 0)
                 return r;
+        if (!are_on_disk())
+                return -ENOENT;
         r = find_any_device(module, ret_users);
         if (r != 0)
                 return r < 0 ? r : -EBUSY;

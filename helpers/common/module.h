@@ -22,6 +22,7 @@ int module_find_install(const char *name, char **ret_command);
 /* Unloads a module, without force. Not loaded is success. A count that is just about to drop has no
  * event to wait for: the kernel is asked again, for half a second at most. Returns 0, -EBUSY if
  * something still uses it (*ret_users, the caller's to free, says what: "snd_hda_intel" or "2
- * references"), -EPERM if it is built in, -ETIMEDOUT if the kernel has not come to an end with it
- * in twenty seconds, or another negative errno. */
+ * references"), -EPERM if it is built in, -ENOENT if it could not be loaded again because the
+ * running kernel's modules are not on disk any more, -ETIMEDOUT if the kernel has not come to an
+ * end with it in twenty seconds, or another negative errno. */
 int module_unload(const char *name, char **ret_users);

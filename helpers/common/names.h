@@ -44,6 +44,7 @@
 #define SYSFS_VFIO "/sys/class/vfio"
 
 /* Linux, sound/core and Documentation/ABI/testing/sysfs-uevent */
+#define MODULES_DIR "/lib/modules"
 #define SYSFS_MODULE "/sys/module"
 #define SYSFS_SOUND "/sys/class/sound"
 #define SUBSYSTEM_SOUND "sound"
@@ -84,6 +85,7 @@
 #define USER_GRAPHICAL_PREFIX "graphical-session" /* .target, -pre.target: systemd.special(7) */
 #define UNIT_RESCUE "rescue.target"
 #define UNIT_EMERGENCY "emergency.target"
+#define UNIT_GETTY_PREFIX "getty@"
 #define UNIT_LEASE_PREFIX "gpu-guest@"
 #define UNIT_LEASE_SUFFIX ".service"
 

@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -170,6 +172,39 @@ int record_read(const char *name, char ***ret) {
         text[size] = '\0';
 
         return split_lines(text, ret);
+}
+
+static int append(char **text, const char *line) {
+        _cleanup_free_ char *before = *text;
+
+        if (asprintf(text, "%s%s\n", before ?: "", line) >= 0)
+                return 0;
+        *text = NULL;
+        return -ENOMEM;
+}
+
+int record_add(const char *name, const char *format, ...) {
+        _cleanup_strv_free_ char **lines = NULL;
+        _cleanup_free_ char *text = NULL, *line = NULL;
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = vasprintf(&line, format, ap);
+        va_end(ap);
+        if (r < 0)
+                return -ENOMEM;
+
+        r = record_read(name, &lines);
+        for (char **l = lines; r > 0 && *l; l++) {
+                if (strcmp(*l, line) == 0)
+                        return 0;
+                if (append(&text, *l) < 0)
+                        return -ENOMEM;
+        }
+        if (append(&text, line) < 0)
+                return -ENOMEM;
+        return record_write(name, text);
 }
 
 int record_remove(const char *name) {

@@ -25,6 +25,10 @@ int record_lock(int timeout_ms);
  * if any, is untouched. */
 int record_write(const char *name, const char *text);
 
+/* Adds a line to a record, if it is not there yet; format gives it without its newline. A record
+ * that cannot be read is begun anew. Returns 0 or a negative errno, as above. */
+int record_add(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Reads a record as a NULL-terminated list of its lines, the caller's to free. Returns the number
  * of lines, -ENOENT if there is none, -EBADMSG if it is not what we write (no regular file, too
  * large, a NUL byte, a line without end), or another negative errno. Where there is none, what a

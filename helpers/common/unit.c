@@ -119,6 +119,29 @@ int unit_get_main(sd_bus *bus, const char *unit, pid_t *ret_pid, uint64_t *ret_s
         return 0;
 }
 
+int unit_get_command(sd_bus *bus, const char *unit, char ***ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *path = NULL;
+        char **words = NULL;
+        int r = unit_get_path(bus, unit, &path);
+
+        if (r >= 0)
+                r = sd_bus_get_property(bus, SYSTEMD_SERVICE, path, SYSTEMD_SERVICE_INTERFACE,
+                        "ExecStart", NULL, &reply, "a(sasbttttuii)");
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'a', "(sasbttttuii)");
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'r', "sasbttttuii");
+        if (r > 0)
+                r = sd_bus_message_skip(reply, "s"); /* the program */
+        if (r > 0)
+                r = sd_bus_message_read_strv(reply, &words);
+        if (r < 0)
+                return r;
+        *ret = words;
+        return 0;
+}
+
 static bool is_target(const char *unit) {
         const char *suffix = strrchr(unit, '.');
 

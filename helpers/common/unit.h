@@ -34,6 +34,10 @@ int unit_is_known(sd_bus *bus, const char *unit, bool *ret_stale);
  * success (CLOCK_REALTIME). Returns 0 or a negative errno. */
 int unit_get_main(sd_bus *bus, const char *unit, pid_t *ret_pid, uint64_t *ret_since_us);
 
+/* Gives the words of a service's command (ExecStart=, the first if there are several), as its unit
+ * file has them; NULL if it has none. The caller's to free. Returns 0 or a negative errno. */
+int unit_get_command(sd_bus *bus, const char *unit, char ***ret);
+
 /* Does the unit go when a unit goes whose name begins like this (Requires=, Requisite=, BindsTo=,
  * PartOf=), or a target on which that depends? Returns 1, 0, or a negative errno. */
 int unit_requires_any(sd_bus *bus, const char *unit, const char *prefix);

@@ -73,10 +73,13 @@ static void check_driver(Check *c, int fd) {
         if (r < 0)
                 check_add(c, "driver", "Driver", ANSWER_UNKNOWN, "It cannot be read: %s",
                         strerror(-r));
-        else if (!now.driver) {
+        else if (!now.driver && access(RUNTIME_DIR "/" RECORD_GPU, F_OK) >= 0) {
                 check_add(c, "driver", "Driver", ANSWER_NO, "No driver has the graphics card.");
                 check_advise(c, "gpu-guest return");
-        } else if (strcmp(now.driver, DRIVER_VFIO_PCI) == 0)
+        } else if (!now.driver)
+                check_add(c, "driver", "Driver", ANSWER_YES,
+                        "none, as after a boot with nomodeset or with the driver on a blacklist");
+        else if (strcmp(now.driver, DRIVER_VFIO_PCI) == 0)
                 check_add(c, "driver", "Driver", ANSWER_YES,
                         "vfio-pci has the graphics card already.");
         else if (strcmp(now.driver, "i915") == 0 || strcmp(now.driver, "xe") == 0)
@@ -171,9 +174,9 @@ static void check_vfio_pci(Check *c) {
 
         if (r == 0) {
                 check_add(c, "vfio-pci", "vfio-pci", ANSWER_NO, "This kernel does not have it.");
-                check_advise(c,
-                        "Install the kernel's modules (linux-modules-extra on Ubuntu), or a "
-                        "kernel with CONFIG_VFIO_PCI.");
+                check_advise(c, "If the kernel was updated: reboot. Otherwise install its modules "
+                                "(linux-modules-extra on Ubuntu), or a kernel with "
+                                "CONFIG_VFIO_PCI.");
                 return;
         }
         if (r > 0)

@@ -44,6 +44,11 @@ static void check_units(Check *c) {
 
 /* Is the file there as libvirt wants it? */
 static bool check_file(Check *c, struct stat *ret) {
+        if (stat(LIBVIRT_HOOK_PATH, ret) < 0 && errno == EACCES) {
+                check_add(c, "hook", "libvirt's hook", ANSWER_UNKNOWN,
+                        "Only root may look at %s.", LIBVIRT_HOOK_PATH);
+                return false;
+        }
         if (stat(LIBVIRT_HOOK_PATH, ret) < 0) {
                 check_add(c, "hook", "libvirt's hook", ANSWER_NO, "%s: %s", LIBVIRT_HOOK_PATH,
                         strerror(errno));
@@ -85,7 +90,7 @@ static void check_confinement(Check *c, const char *daemon, pid_t pid) {
                 strcmp(enforce, "1") == 0) {
                 check_add(c, "confinement", "SELinux", ANSWER_UNKNOWN,
                         "It is enforcing, and may keep %s from running the hook. Refusals: "
-                        "ausearch -m avc -c gpu-guest",
+                        "ausearch -m avc | grep gpu-guest",
                         daemon);
                 return;
         }

@@ -232,7 +232,7 @@ class Hook(Directory):
         self.assertEqual(result.stdout, b"")
         lines = result.stderr.decode().splitlines()
         self.assertEqual(lines[0], "The graphics card cannot go to the guest.")
-        self.assertEqual(lines[-1], "More about it: journalctl -b -x -u 'gpu-guest*'")
+        self.assertEqual(lines[-1], "More about it: sudo journalctl -b -x -u 'gpu-guest*'")
         return lines[1:-1]
 
     def test_check_fails(self):

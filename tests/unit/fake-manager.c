@@ -79,18 +79,36 @@ static int load_unit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return sd_bus_reply_method_return(m, "o", UNIT_PATH);
 }
 
-static int start_unit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        const char *reason = ((FakeManager *)userdata)->start_error, *unit, *mode;
+static int get_command(sd_bus *bus, const char *path, const char *interface, const char *property,
+        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const char *argument = ((FakeManager *)userdata)->argument;
+
+        if (!argument)
+                return sd_bus_message_append(reply, "a(sasbttttuii)", 0);
+        return sd_bus_message_append(reply, "a(sasbttttuii)", 1, "/sbin/agetty", 3, "-/sbin/agetty",
+                argument, "%I", false, UINT64_C(0), UINT64_C(0), UINT64_C(0), UINT64_C(0), 0, 0, 0);
+}
+
+static int queue(sd_bus_message *m, const char *method, const char *reason, sd_bus_error *error) {
         _cleanup_free_ char *arguments = NULL;
+        const char *unit, *mode;
         int r = sd_bus_message_read(m, "ss", &unit, &mode);
 
         if (r < 0)
                 return r;
         arguments = format("%s %s", unit, mode);
-        r = note("StartUnit", arguments);
+        r = note(method, arguments);
         if (r < 0)
                 return r;
         return reason ? fail(error, reason) : sd_bus_reply_method_return(m, "o", JOB_PATH);
+}
+
+static int start_unit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return queue(m, "StartUnit", ((FakeManager *)userdata)->start_error, error);
+}
+
+static int stop_unit(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return queue(m, "StopUnit", ((FakeManager *)userdata)->stop_error, error);
 }
 
 static int one_string(
@@ -144,6 +162,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD("GetDefaultTarget", "", "s", get_default_target, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("LoadUnit", "s", "o", load_unit, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("StartUnit", "ss", "o", start_unit, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("StopUnit", "ss", "o", stop_unit, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("ResetFailedUnit", "s", "", reset_failed_unit, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
@@ -153,6 +172,12 @@ static const sd_bus_vtable unit_vtable[] = {
         SD_BUS_PROPERTY("ActiveState", "s", get_active_state, 0, 0),
         SD_BUS_PROPERTY("InactiveEnterTimestampMonotonic", "t", get_inactive_since, 0, 0),
         SD_BUS_PROPERTY("Job", "(uo)", get_job, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
+static const sd_bus_vtable service_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("ExecStart", "a(sasbttttuii)", get_command, 0, 0),
         SD_BUS_VTABLE_END,
 };
 
@@ -194,6 +219,7 @@ static void serve(int fd, FakeManager *m) {
         } objects[] = {
                 {SYSTEMD_PATH, SYSTEMD_MANAGER, manager_vtable},
                 {UNIT_PATH, SYSTEMD_UNIT, unit_vtable},
+                {UNIT_PATH, SYSTEMD_SERVICE_INTERFACE, service_vtable},
                 {JOB_PATH, SYSTEMD_JOB, job_vtable},
                 {LOGIND_PATH, LOGIND_MANAGER, logind_vtable},
                 {SEAT_PATH, LOGIND_SEAT, seat_vtable},

@@ -5,11 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/module.h"
+#include "common/names.h"
 #include "mock.h"
 #include "private-run.h"
 #include "test.h"
@@ -34,6 +37,16 @@ int delete_module(const char *name, unsigned flags) {
                 return 0;
         errno = delete_errno;
         return -1;
+}
+
+static bool on_disk = true; /* the running kernel's modules */
+
+int access(const char *path, int mode) {
+        if (strncmp(path, MODULES_DIR "/", strlen(MODULES_DIR "/")) == 0) {
+                errno = ENOENT;
+                return on_disk ? 0 : -1;
+        }
+        return faccessat(AT_FDCWD, path, mode, 0);
 }
 
 static void expect_delete(int error, int later) {
@@ -222,6 +235,21 @@ static void test_unload_with_devices(void) {
         assert_str(users, "0000:00:05.0");
 }
 
+/* What could not be loaded again stays. */
+static void test_unload_last(void) {
+        char *users = NULL;
+
+        mock_clear();
+        on_disk = false;
+        loaded("gpu_guest_test_a", "live\n", "0\n");
+        expect_delete(0, 0);
+        assert_int(module_unload("gpu_guest_test_a", &users), -ENOENT);
+        assert_int(deleted->n, 0);
+        assert_str(users, NULL);
+        assert_int(module_load("gpu_guest_test_a"), 0);
+        on_disk = true;
+}
+
 static void test_unload_later(void) {
         char *users = NULL;
 
@@ -246,6 +274,7 @@ int main(void) {
         test_unload();
         test_unload_in_use();
         test_unload_with_devices();
+        test_unload_last();
         test_unload_later();
         mock_leave();
         return 0;

@@ -91,6 +91,19 @@ static void limit_file_size(rlim_t size) {
         assert_int(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+static void test_add(void) {
+        private_run_clear();
+        assert_int(record_add(RECORD_GPU, "service %s", "a.service"), 0);
+        assert_int(record_add(RECORD_GPU, "sound card%d", 0), 0);
+        assert_int(record_add(RECORD_GPU, "service a.service"), 0); /* has it */
+        assert_record("service a.service", "sound card0");
+
+        /* nothing can be made of it, and the new line has to be kept */
+        file_write(PATH, "no end");
+        assert_int(record_add(RECORD_GPU, "sound card1"), 0);
+        assert_record("sound card1");
+}
+
 /* Fails with the first byte, or in the middle: the old record stays and nothing lies beside it. */
 static void test_failed_write(void) {
         private_run_clear();
@@ -313,6 +326,7 @@ int main(void) {
         private_run_enter();
         test_none();
         test_round_trip();
+        test_add();
         test_failed_write();
         test_left_over();
         test_obstacles_to_write();
