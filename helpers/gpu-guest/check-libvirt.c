@@ -45,8 +45,8 @@ static void check_units(Check *c) {
 /* Is the file there as libvirt wants it? */
 static bool check_file(Check *c, struct stat *ret) {
         if (stat(LIBVIRT_HOOK_PATH, ret) < 0 && errno == EACCES) {
-                check_add(c, "hook", "libvirt's hook", ANSWER_UNKNOWN,
-                        "Only root may look at %s.", LIBVIRT_HOOK_PATH);
+                check_add(c, "hook", "libvirt's hook", ANSWER_UNKNOWN, "Only root may look at %s.",
+                        LIBVIRT_HOOK_PATH);
                 return false;
         }
         if (stat(LIBVIRT_HOOK_PATH, ret) < 0) {
