@@ -53,6 +53,13 @@ class Film:
         self.frames.append((at, look, picture))
         return look
 
+    def is_settled(self, look: str, now: float) -> bool:
+        """Whether the monitor has shown this for a while: the picture that is kept is there."""
+        if not self.frames:
+            return False
+        since, shown, _ = self.frames[-1]
+        return shown == look and now - since > SETTLE + INTERVAL
+
     def shots(self, offset: float) -> List[Shot]:
         """The pictures, their time less an offset."""
         return [Shot(at - offset, look, png.encode(*picture)) for at, look, picture in self.frames]
@@ -128,18 +135,17 @@ class Watch:
             raise LabError("nobody tells any more who has what: ssh has ended")
 
     def wait(self, look: str, timeout: float) -> None:
-        """Until the monitor shows this, and has had the time to draw it."""
+        """Until the monitor shows this, and nothing else for as long as drawing it may take."""
         deadline = time.monotonic() + timeout
         with self.news:
-            while not self.error and not (self.changes and self.film.frames
-                                          and self.film.frames[-1][1] == look):
-                if not self.news.wait(deadline - time.monotonic()):
+            while not self.error and not (self.changes and self.film.is_settled(look, time.time())):
+                if time.monotonic() > deadline:
                     shown = self.film.frames[-1][1] if self.film.frames else "nothing yet"
                     raise LabError(f"the monitor did not show {look} within {timeout:.0f} s, "
                                    f"it shows {shown}")
+                self.news.wait(INTERVAL)
         if self.error:
             raise LabError(f"the lab cannot be watched: {self.error}") from self.error
-        time.sleep(SETTLE + INTERVAL)
 
     def now(self) -> float:
         """By the lab's clock."""
@@ -157,7 +163,8 @@ def perform(host: Host) -> Story:
             host.run(command)
             watch.wait(look, 180)
         # services that were stopped start after the desktop
-        host.wait("test -z \"$(systemctl list-jobs --no-legend)\"")
+        host.wait_jobs()
+        watch.wait("desktop", 60)
         story.shots = watch.film.shots(watch.offset)
         story.changes = watch.changes
     units = " ".join(f"-u '{unit}'" for unit in UNITS)

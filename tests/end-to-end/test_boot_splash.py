@@ -18,6 +18,8 @@ def test_boot(host, way):
     host.lab("reboot", *way(host), timeout=900)
     if way is target:
         host.run("virsh start painter")
+    host.wait_look("guest")
+    host.forget_cut_login()
     host.assert_guest_has_gpu("painter")
     assert host.call("pgrep plymouthd").returncode == 1
     host.run("virsh destroy painter")

@@ -8,6 +8,9 @@ import pytest
 
 from lablib.host import GPU, SESSION
 
+# libvirt's daemon ends when nobody has asked it for two minutes
+WAKE_LIBVIRT = "virsh list"
+
 # the driver is tried in four ways, twice, and the sound card waits a minute for it
 SLOW = 600
 
@@ -55,7 +58,9 @@ def test_follow(host):
              "gpu-guest status --json --follow")
     host.wait("grep -q host /run/followed")
     host.run("systemctl start gpu-guest-check.service")
-    host.run("systemctl start gpu-guest.target && systemctl stop gpu-guest.target")
+    host.run("systemctl start gpu-guest.target")
+    host.wait("""grep -q '"owner":"ready"' /run/followed""")
+    host.run("systemctl stop gpu-guest.target")
     host.wait("""tail -n 1 /run/followed | grep -q '"owner":"host".*"units":\\[]'""")
     host.run("systemctl stop follow")
     seen = [json.loads(line) for line in host.run("cat /run/followed").splitlines()]
@@ -193,6 +198,7 @@ def test_report(idle_host):
 
 def test_check(idle_host):
     host = idle_host
+    host.run(WAKE_LIBVIRT)
     result = host.call("gpu-guest check --json")
     found = points(result)
     assert {id for id in found if found[id]["answer"] != "yes"} == set()
@@ -210,6 +216,7 @@ def test_check(idle_host):
 
 def test_check_without_libvirt_reloaded(idle_host):
     host = idle_host
+    host.run(WAKE_LIBVIRT)
     host.run("touch /etc/libvirt/hooks/qemu.d/gpu-guest")
     result = host.call("gpu-guest check --json")
     assert result.returncode == 1
@@ -220,6 +227,7 @@ def test_check_without_libvirt_reloaded(idle_host):
 
 def test_check_hook_that_is_not_executable(idle_host):
     host = idle_host
+    host.run(WAKE_LIBVIRT)
     host.run("chmod -x /etc/libvirt/hooks/qemu.d/gpu-guest")
     assert "not executable" in points(host.call("gpu-guest check --json"))["hook"]["text"]
     host.run("chmod 755 /etc/libvirt/hooks/qemu.d/gpu-guest")

@@ -20,8 +20,8 @@ def test_demo(host, tmp_path):
     assert story.failed == ""
 
     looks = " ".join(shot.look for shot in story.shots)
-    # the console may say something while it is there, and a desktop is drawn piece by piece
-    assert re.fullmatch(r"desktop( black| text)+ guest( black| text| other)+"
+    # the console may say something while it is there, and desktop and guest draw piece by piece
+    assert re.fullmatch(r"desktop( black| text| other)+ guest( black| text| other)+"
                         r"( desktop( black| text| other)+)* desktop", looks)
 
     desktop, dark, guest, again = four(story)

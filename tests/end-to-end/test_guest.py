@@ -46,6 +46,8 @@ def test_again_and_again(host):
 def test_start_again_while_the_gpu_is_still_on_its_way_back(host):
     host.run("virsh start painter")
     host.run("virsh destroy painter && virsh start painter")
+    host.wait_look("guest")
+    host.forget_cut_login()
     host.assert_guest_has_gpu("painter")
     host.run("virsh destroy painter")
     host.assert_has_gpu()

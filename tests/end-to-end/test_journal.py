@@ -21,7 +21,7 @@ def test_refusal_is_explained(host):
     assert result.returncode != 0
     assert "In the way: sleep" in result.stderr
 
-    command = re.search("^More about it: (journalctl .*)$", result.stderr, re.MULTILINE)[1]
+    command = re.search("^More about it: (?:sudo )?(journalctl .*)$", result.stderr, re.MULTILINE)[1]
     journal = ask(host, command)
     assert f"In the way: sleep (PID {pid}, media.service)" in journal
     assert "Subject: A program uses the graphics card, and a setting protects it" in journal

@@ -56,12 +56,6 @@ def installed(installed_booted):
     assert installed_booted.kernel_trouble() == ""
 
 
-def start_and_stop_plain(host):
-    host.run("virsh start plain")
-    assert host.run("virsh domstate plain") == "running"
-    host.run("virsh destroy plain")
-
-
 def status(host):
     return host.call("dpkg-query --show --showformat='${db:Status-Status}' gpu-guest").stdout
 
@@ -93,6 +87,8 @@ def test_nothing_runs_and_nothing_is_enabled(installed):
 
 def test_the_running_system_knows(installed):
     """systemd the units, udev the GPU, libvirt the hook, the journal its catalog."""
+    # libvirt's daemon may have ended since
+    installed.run("virsh list")
     installed.wait(f"udevadm info /sys/bus/pci/devices/{GPU} | grep -q GPU_GUEST_ROLE=gpu")
     points = {point["id"]: point for point in json.loads(installed.call(
         "gpu-guest check --json").stdout)}
@@ -144,16 +140,16 @@ def test_remove_and_purge(installed):
     assert installed.run(f"{HOOK} painter prepare begin - </dev/null 2>&1") == ""
     assert installed.run("systemctl list-units --all --no-legend 'gpu-guest*'") == ""
     assert installed.run("journalctl --list-catalog").count("gpu-guest") == 0
-    start_and_stop_plain(installed)
+    installed.start_and_stop_plain()
 
     installed.run("apt-get -qq purge gpu-guest")
     assert installed.run(FILES) == installed.files
     assert installed.run(ETC) == installed.etc
     assert installed.run("ls -d /run/gpu-guest 2>&1 || :").endswith("No such file or directory")
-    start_and_stop_plain(installed)
+    installed.start_and_stop_plain()
 
     installed.run("systemctl restart libvirtd")
-    start_and_stop_plain(installed)
+    installed.start_and_stop_plain()
     assert installed.run(SESSION) == session
     assert installed.run("systemctl list-units --failed --no-legend") == ""
     assert installed.look() == "desktop"

@@ -131,14 +131,14 @@ def test_from_the_package_to_the_guest_and_back(newcomer, blocks):
     type_in(newcomer, guest)
 
     ways = quoted(WAYS)
-    start = f"virsh start {DOMAIN}"
+    start = f"sudo virsh start {DOMAIN}"
     assert start in ways
-    type_in(newcomer, f"sudo {start}")
+    type_in(newcomer, start)
     newcomer.assert_guest_has_gpu(DOMAIN)
     # "its ACPI power button is enough"
-    shutdown = f"virsh shutdown {DOMAIN}"
+    shutdown = f"sudo virsh shutdown {DOMAIN}"
     assert shutdown in quoted(BACK)
-    type_in(newcomer, f"sudo {shutdown}")
+    type_in(newcomer, shutdown)
     newcomer.assert_has_gpu()
 
     by_hand = [c for c in ways if c.startswith("sudo systemctl start ")]

@@ -2,11 +2,12 @@
 """The lab's host as a test sees it: commands, the kernel's state, the monitor."""
 
 import os
+import re
 import shlex
 import subprocess
 import time
 from pathlib import Path
-from typing import Iterable, Iterator, Optional
+from typing import Iterable, Iterator, List, Optional
 
 from . import variants
 from .common import LabError
@@ -17,14 +18,22 @@ STATE = (Path(__file__).resolve().parent / "state.sh").read_text(encoding="utf-8
 
 HOOK = "/etc/libvirt/hooks/qemu.d/gpu-guest"
 GPU = "0000:00:02.0"
-AUDIO = "0000:00:1b.0"
 SESSION = "loginctl list-sessions --no-legend | grep seat0 || :"
 SNAPSHOT = "desktop"
+CALL_TIMEOUT = 180
 STATE_TIMEOUT = 60
 STEPS = ("desktop", "seat", "audio", "vtcon", "vfio")
 
 # What the kernel says when something is wrong, and never otherwise
 KERNEL_TROUBLE = r"WARNING:|BUG:|Oops|cut here|Call Trace|general protection|blocked for more than|use-after-free"
+# What systemd writes to the console when a unit fails, or keeps a shutdown waiting
+CONSOLE_TROUBLE = r"\[FAILED\]|[Tt]imed out|Job \S+/stop running \((\dmin|[3-9]\ds)"
+
+
+def console_trouble(text: str) -> List[str]:
+    """The lines of a boot's or shutdown's console that tell of trouble; systemd writes in colours."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+    return [line.strip() for line in lines if re.search(CONSOLE_TROUBLE, line)]
 
 
 class Host:
@@ -47,7 +56,7 @@ class Host:
         self.up(*root, *options)
         self.wait_look(self.what.look)
         # a first guest costs libvirt more than the ones after it: that need not be in every test
-        self.run("virsh start plain && virsh destroy plain", timeout=300)
+        self.start_and_stop_plain()
         self.session = self.run(SESSION)
         self.lab("save", SNAPSHOT)
         yield self
@@ -70,7 +79,7 @@ class Host:
                                  f"{result.stdout}{result.stderr}")
         return result
 
-    def call(self, command: str, timeout: float = 180, stdin=subprocess.DEVNULL, user="root"):
+    def call(self, command: str, timeout: float = CALL_TIMEOUT, stdin=subprocess.DEVNULL, user="root"):
         """Run a shell command on the host, whatever its exit status."""
         # not by the lab program: a test asks so often that starting it would take a good part of a core
         ssh = ["ssh", *self.machine.ssh_options(), f"{user}@lab", "--", command]
@@ -85,7 +94,7 @@ class Host:
         """What the monitor shows now."""
         return self.machine.look()
 
-    def run(self, command: str, timeout: float = 180, user="root") -> str:
+    def run(self, command: str, timeout: float = CALL_TIMEOUT, user="root") -> str:
         """Run a shell command that has to succeed; gives its output."""
         result = self.call(command, timeout, user=user)
         assert result.returncode == 0, \
@@ -105,7 +114,7 @@ class Host:
         """Ask until a command succeeds; gives its output."""
         deadline = time.monotonic() + timeout
         while True:
-            result = self.call(command)
+            result = self.call(command, max(timeout, CALL_TIMEOUT))
             if result.returncode == 0:
                 return result.stdout.strip()
             assert time.monotonic() < deadline, \
@@ -125,6 +134,21 @@ class Host:
                 f"the monitor did not show {look} within {timeout:.0f} s, it shows {now}"
             time.sleep(0.5)
 
+    def wait_jobs(self, timeout: float = 60) -> None:
+        """Wait until systemd has nothing more to start or to stop."""
+        self.wait('jobs=$(systemctl list-jobs --no-legend) && test -z "$jobs"', timeout)
+
+    def start_and_stop_plain(self) -> None:
+        """Let the guest run that does not have the GPU."""
+        self.run("virsh start plain", timeout=300)
+        assert self.run("virsh domstate plain") == "running"
+        self.run("virsh destroy plain")
+
+    def forget_cut_login(self) -> None:
+        """logind's scope of a login that the display manager was in the middle of when it was stopped
+        fails: the process that it was to hold has ended."""
+        self.run("systemctl reset-failed 'session-*.scope' 2>/dev/null || :")
+
     def state(self) -> dict:
         """The kernel's and the services' state, as state.sh prints it."""
         given = f"driver={self.what.driver} server={shlex.quote(self.desktop.server)}\n"
@@ -137,7 +161,7 @@ class Host:
         return {k: state[k] for k in keys}
 
     def wait_state(self, expected: dict) -> None:
-        """Where the monitor does not tell when the way back is over, ask until the state does."""
+        """Where the monitor does not tell when all is done, ask until the state does."""
         deadline = time.monotonic() + STATE_TIMEOUT
         while self.state_of(expected) != expected and time.monotonic() < deadline:
             time.sleep(1)
@@ -179,7 +203,7 @@ class Host:
         if desktop:
             self.wait_look("desktop")
         # a session that has just come up is still starting its services
-        self.wait("systemctl is-system-running | grep -qxE 'running|degraded'", self.desktop.patience)
+        self.wait_jobs(self.desktop.patience)
         self.wait("grep -q HDA /proc/asound/cards")
         expected = self.state_back(desktop)
         if not desktop or not self.what.is_seen:
@@ -203,4 +227,7 @@ class Host:
         }
         if look == "guest":
             expected["vfio_users"] = "qemu-system-x86"
+        else:
+            # a lease is there a moment before logind has its lock
+            self.wait_state(expected)
         assert self.state_of(expected) == expected

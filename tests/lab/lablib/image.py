@@ -5,6 +5,7 @@ One for each release and desktop. Made in two layers, each cached under the hash
 packages (minutes), then our modules, guests and files in them (a minute).
 """
 
+import contextlib
 import hashlib
 import itertools
 import os
@@ -169,6 +170,14 @@ def prune(keep: Set[Path]) -> None:
             path.unlink()
 
 
+def is_there(image: Path) -> bool:
+    """Whether an image is there. It is one of today then: the lab that is to stand on it is not yet
+    known to prune()."""
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        os.utime(image)
+    return image.exists()
+
+
 def need_base(kind: Kind) -> Path:
     """The first layer, made first if it is not there. The caller has the lock."""
     if os.geteuid() != 0:
@@ -187,10 +196,10 @@ def build(kind: Kind, in_use: Set[Path]) -> Image:
     image = Image(done / "disk", done / "vmlinuz", done / "initrd")
 
     # not behind others that are being made
-    if done.exists():
+    if is_there(done):
         return image
     with building():
-        if done.exists():
+        if is_there(done):
             return image
         base = need_base(kind)
         images.mkdir(parents=True, exist_ok=True)

@@ -336,12 +336,6 @@ class Lab:
         poll(lambda: self.look() == "desktop" or not self.has_desktop(), 2 * desktop.patience,
              "the desktop to appear (see: lab screen)", interval=0.5)
 
-    def set_up(self) -> None:
-        """Do what the variant wants to have done after the first boot."""
-        setup = variants.get(self.state["variant"]).setup
-        if setup:
-            run("ssh", *self.ssh_options(), "root@lab", setup, cwd=self.dir, timeout=STARTUP_TIMEOUT)
-
     def has_desktop(self) -> bool:
         """Whether a desktop is up, or on its way."""
         state = self.ssh_output("systemctl is-active display-manager.service", timeout=60)

@@ -28,7 +28,6 @@ class Variant(NamedTuple):
     append: str = ""
     devices: Tuple[str, ...] = ()
     firmware: str = "bios"
-    setup: str = ""
     look: str = "desktop"
     console: str = "bound"
     console_away: str = "none"

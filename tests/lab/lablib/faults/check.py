@@ -3,7 +3,8 @@
 
 import subprocess
 import time
-from typing import List, Optional
+from fnmatch import fnmatch
+from typing import List
 
 from ..common import LabError
 from ..host import Host
@@ -23,10 +24,11 @@ def is_ours(unit: str) -> bool:
 
 
 def differences(host: Host, failed: str = "") -> List[str]:
-    """What is not as it should be; failed names units of others that may have failed."""
+    """What is not as it should be; failed has patterns of units of others that may have failed."""
     state = host.state()
-    state["failed"] = " ".join(unit for unit in state["failed"].split()
-                               if not is_ours(unit) and unit not in failed.split())
+    state["failed"] = " ".join(
+        unit for unit in state["failed"].split()
+        if not is_ours(unit) and not any(fnmatch(unit, pattern) for pattern in failed.split()))
     return [f"{key} is '{state[key]}', not '{wanted}'"
             for key, wanted in (host.state_back(True) | WANTED).items() if state[key] != wanted]
 
@@ -63,9 +65,3 @@ def again(host: Host) -> List[str]:
         problems.append("no new hand-over is possible: "
                         + host.journal("gpu-guest-check.service").rpartition("\n")[2])
     return problems
-
-
-def console_trouble(text: str) -> Optional[str]:
-    """What a boot's or shutdown's console shows when something went wrong."""
-    bad = ("[FAILED]", "imed out", "stop job is running")
-    return next((line.strip() for line in text.splitlines() if any(b in line for b in bad)), None)

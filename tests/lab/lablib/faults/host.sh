@@ -8,10 +8,9 @@ gpu=/sys/bus/pci/devices/0000:00:02.0
 
 # until COMMAND...: asks until it succeeds, two minutes at most
 until_() {
-	tries=0
+	deadline=$(($(date +%s) + 120))
 	until "$@" >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		if [ $tries -gt 600 ]; then
+		if [ "$(date +%s)" -gt $deadline ]; then
 			echo "not within two minutes: $*" >&2
 			return 1
 		fi
@@ -37,6 +36,11 @@ is_stopped() {
 
 no_process() {
 	! pgrep -x "$1"
+}
+
+# kill_process UNIT: one of a service, for which systemd would be too slow to tell its main process
+kill_process() {
+	read -r pid <"/sys/fs/cgroup/system.slice/$1/cgroup.procs" && kill -KILL "$pid"
 }
 
 is_off() {
@@ -66,9 +70,10 @@ drop_in() {
 	systemctl daemon-reload
 }
 
-# background COMMAND...: for what waits until the hand-over goes on; its words go to the journal
+# background COMMAND...: for what waits until the hand-over goes on; its words go to the journal, and its
+# unit stays when it has failed
 background() {
-	systemd-run --quiet --collect --unit="lab-fault-$$" "$@"
+	systemd-run --quiet --unit="lab-fault-$$" "$@"
 }
 
 # login_on_tty COMMAND: the user lab logs in on tty2, and the login shell becomes COMMAND

@@ -19,7 +19,7 @@ def booted(name: str, bundle: Path, inject: Path, device: str = "") -> Iterator[
         host.wait_look("desktop")
         place.install(host, inject)
         # a first guest costs libvirt more than the ones after it
-        host.run("virsh start plain && virsh destroy plain", timeout=300)
+        host.start_and_stop_plain()
         host.lab("save", place.SNAPSHOT)
         yield host
     finally:

@@ -3,11 +3,10 @@
 
 import subprocess
 import time
-from typing import List
+from typing import List, Optional
 
 from ..common import LabError
-from ..host import Host
-from . import check
+from ..host import Host, console_trouble
 
 DOWN_TIMEOUT = 240
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
@@ -18,18 +17,18 @@ def is_up(host: Host) -> bool:
     return host.machine.pid() is not None
 
 
-def ask(host: Host, command: str, release: str) -> None:
-    """Ask for it and let what is held go on, in one go: there may be no second one."""
+def ask(host: Host, command: str, release: str) -> Optional[int]:
+    """Ask for it and let what is held go on, in one go: there may be no second one. Returns the
+    command's exit status, if it has one."""
     try:
-        host.call(f"{command}; {release}", timeout=60)
+        return host.call(f"{command}; r=$?; {release}; exit $r", timeout=60).returncode
     except subprocess.TimeoutExpired:
-        pass  # a host that goes down may take the answer with it
+        return None  # a host that goes down may take the answer with it
 
 
 def console_since(host: Host, seen: int) -> List[str]:
     """What the console has said since then that it should not have."""
-    trouble = check.console_trouble(host.lab("log").stdout[seen:])
-    return [f"the console says: {trouble}"] if trouble else []
+    return [f"the console says: {line}" for line in console_trouble(host.lab("log").stdout[seen:])]
 
 
 def until(what: str, condition) -> None:
@@ -71,10 +70,12 @@ def poweroff(host: Host, release: str) -> List[str]:
 
 def sleep(host: Host, release: str) -> List[str]:
     """Ask for sleep, as somebody whom an inhibitor stops. The kernel puts its devices to sleep for five
-    seconds, but not the machine: a clock that is to wake it may ring before it sleeps."""
-    ask(host, "echo devices >/sys/power/pm_test; busctl call org.freedesktop.login1 "
+    seconds, but not the machine: a clock that is to wake it may ring before it sleeps. A lease's
+    inhibitor has to stop it."""
+    is_lent = host.call("systemctl is-active 'gpu-guest@*'").returncode == 0
+    status = ask(host, "echo devices >/sys/power/pm_test; busctl call org.freedesktop.login1 "
               "/org/freedesktop/login1 org.freedesktop.login1.Manager SuspendWithFlags t 1", release)
-    return []
+    return ["logind let the host sleep while a guest had the GPU"] if is_lent and status == 0 else []
 
 
 VERBS = {"reboot": reboot, "poweroff": poweroff, "sleep": sleep}

@@ -17,8 +17,10 @@ from .table import Fault
 WAY_TIMEOUT = 300
 REACH_TIMEOUT = 240
 
-# what a refusal says: ours, or libvirt's where another domain was quicker
-REASON = "gpu-guest|is in use by driver QEMU, domain"
+# what a refusal says: the hook, its own program, systemctl of what was asked for by hand, or libvirt
+# where another domain was quicker
+REASON = (r"cannot go to the guest|gpu-guest-lease: |[Jj]ob for gpu-guest\.target|"
+          "is in use by driver QEMU, domain")
 
 JOURNAL = ("journalctl --no-pager -o short-precise -u 'gpu-guest*' -u libvirtd -u display-manager "
            "-u lightdm -u systemd-logind -u 'lab-fault-*' -n 400; echo; dmesg | grep -v audit: | "
@@ -131,7 +133,8 @@ class Run:
         if wanted != "either" and started != (wanted == "started"):
             self.problems.append(f"the hand-over was {'started' if started else 'refused'}, "
                                  f"not {wanted}: {self.said.strip()}")
-        if not started and not re.search(REASON, self.said) and not self.fault.says:
+        reason = f"{REASON}|{self.fault.says}" if self.fault.says else REASON
+        if not started and not re.search(reason, self.said):
             self.problems.append(f"it was refused without a reason: {self.said.strip()}")
         if not started and (self.fault.is_return or self.fault.phase == "guest"):
             self.problems.append(f"{self.fault.phase} was never reached")
@@ -156,7 +159,7 @@ class Run:
         if self.fault.check:
             self.must(self.fault.check, "check")
         self.problems += check.again(self.host)
-        if self.fault.says:
+        if self.fault.says and self.fault.expect != "either":
             journal = "journalctl --no-pager -o cat -u 'gpu-guest*' -u libvirtd"
             said = self.said + self.host.run(journal)
             if not re.search(self.fault.says, said):
