@@ -13,7 +13,13 @@ def target(_host):
     return ["--append", "systemd.unit=gpu-guest.target"]
 
 
-@pytest.mark.parametrize("way", [autostart, target])
+def rc_local(host):
+    """The end of the splash screen waits for it."""
+    host.run("printf '#!/bin/sh\nvirsh start painter\n' >/etc/rc.local && chmod +x /etc/rc.local")
+    return []
+
+
+@pytest.mark.parametrize("way", [autostart, rc_local, target])
 def test_boot(host, way):
     host.lab("reboot", *way(host), timeout=900)
     if way is target:
@@ -26,6 +32,8 @@ def test_boot(host, way):
     if way is target:
         host.run("systemctl start graphical.target")
     host.assert_has_gpu()
-    # it had its time
+    if way is rc_local:
+        assert "Ending the splash screen." in host.journal("gpu-guest-seat.service")
+    # it is no service that was stopped and starts again
     assert "plymouth" not in host.journal("gpu-guest-seat.service", "gpu-guest-resume.service")
     assert host.call("pgrep plymouthd").returncode == 1
