@@ -337,7 +337,13 @@ int __wrap_sysfs_write(int dirfd, const char *name, const char *value) {
         return __real_sysfs_write(dirfd, name, value);
 }
 
+int __wrap_sysfs_read_timeout(int dirfd, const char *name, int timeout_ms, char **ret);
 int __wrap_sysfs_write_timeout(int dirfd, const char *name, const char *value, int timeout_ms);
+
+/* Without a child, which valgrind would not wait for: see test-timeouts.c. */
+int __wrap_sysfs_read_timeout(int dirfd, const char *name, int timeout_ms, char **ret) {
+        return sysfs_read(dirfd, name, ret);
+}
 
 /* The same without a child, of which the test would not see what it wrote. */
 int __wrap_sysfs_write_timeout(int dirfd, const char *name, const char *value, int timeout_ms) {

@@ -3,7 +3,6 @@
  * they do not believe a write that had no effect. */
 
 #include <errno.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -224,18 +223,6 @@ static void test_lift_driver_override(void) {
         assert_int(pci_lift_driver_override(fd, "vfio-pci"), -EPERM);
 }
 
-/* A driver that does not come back from its probe has the device's lock: reading waits for it as
- * well. */
-static void test_driver_override_locked(void) {
-        _cleanup_free_ char *path = NULL;
-        _cleanup_close_ int fd = machine();
-
-        path = mock_path("/sys/bus/pci/devices/" GPU "/driver_override");
-        assert_int(unlink(path), 0);
-        assert_int(mkfifo(path, 0600), 0);
-        assert_int(pci_lift_driver_override(fd, "vfio-pci"), -ETIMEDOUT);
-}
-
 /* The whole way there and back. */
 static void test_hand_over(void) {
         _cleanup_close_ int fd = machine();
@@ -339,7 +326,6 @@ int main(void) {
         test_driver_override();
         test_driver_override_empty();
         test_lift_driver_override();
-        test_driver_override_locked();
         test_hand_over();
         test_iommu_group();
         test_group_blocker();

@@ -93,29 +93,6 @@ static void test_read_page(void) {
         }
 }
 
-/* In a child: a value comes back whole, an error as it is, and a read that does not return is left
- * behind. */
-static void test_read_timeout(void) {
-        _cleanup_free_ char *value = NULL, *empty = NULL, *whole = NULL;
-        char page[PAGE], *unset = NULL;
-
-        write_file("attribute", "vfio-pci\n", 9);
-        assert_int(sysfs_read_timeout(dir, "attribute", 10000, &value), 0);
-        assert_str(value, "vfio-pci");
-        write_file("attribute", "", 0);
-        assert_int(sysfs_read_timeout(dir, "attribute", 10000, &empty), 0);
-        assert_str(empty, "");
-        memset(page, 'x', sizeof(page));
-        write_file("attribute", page, sizeof(page));
-        assert_int(sysfs_read_timeout(dir, "attribute", 10000, &whole), 0);
-        assert_int(strlen(whole), PAGE);
-
-        assert_int(sysfs_read_timeout(dir, "nothing", 10000, &unset), -ENOENT);
-        assert_int(mkfifoat(dir, "fifo", 0600), 0);
-        assert_int(sysfs_read_timeout(dir, "fifo", 50, &unset), -ETIMEDOUT);
-        assert_str(unset, NULL);
-}
-
 static void test_write(void) {
         write_file("attribute", "1234567\n", 8);
         assert_int(sysfs_write(dir, "attribute", "0000"), 0);
@@ -170,7 +147,6 @@ int main(void) {
         test_open();
         test_read();
         test_read_page();
-        test_read_timeout();
         test_write();
         test_link();
         close(dir);

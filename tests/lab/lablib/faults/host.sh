@@ -95,6 +95,13 @@ weston_on_tty() {
 		until_ test -S /run/user/1000/on-tty && until_ grep -qx tty2 /sys/class/tty/tty0/active
 }
 
+# show_desktop: the monitor shows the display manager's session again
+show_desktop() {
+	loginctl list-sessions --no-legend | while read -r session _; do
+		[ "$(loginctl show-session -P Type "$session")" != x11 ] || loginctl activate "$session"
+	done
+}
+
 # service NODE [OPTION...]: a service of the system that uses a device node
 service() {
 	node=$1
