@@ -85,7 +85,7 @@ static int set(const Vtcon *v, const char *value) {
         r = sysfs_write_timeout(AT_FDCWD, attribute, value, LOCK_TIMEOUT_MS);
         if (r < 0)
                 return r;
-        r = sysfs_read(AT_FDCWD, attribute, &bind);
+        r = sysfs_read_timeout(AT_FDCWD, attribute, LOCK_TIMEOUT_MS, &bind);
         if (r < 0)
                 return r;
         return strcmp(bind, value) == 0 ? 0 : -EIO;
