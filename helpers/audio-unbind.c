@@ -27,7 +27,7 @@
 #include "common/pci.h"
 #include "common/record.h"
 
-#define LOCK_TIMEOUT_MS 30000
+#define LOCK_TIMEOUT_MS 10000
 #define LET_GO_TIMEOUT_MS 3000
 
 static bool arg_restore = false;

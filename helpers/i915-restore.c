@@ -35,7 +35,7 @@
 #include "common/sysfs.h"
 #include "common/vfio.h"
 
-#define LOCK_TIMEOUT_MS 30000
+#define LOCK_TIMEOUT_MS 10000
 #define LOAD_TIMEOUT_MS 60000
 #define CARD_TIMEOUT_MS 30000
 #define LOOK_AGAIN_MS 5000       /* a machine that runs on may have let go of the card alone */

@@ -32,7 +32,7 @@
 #include "common/vfio.h"
 
 #define UDEV_TIMEOUT_MS 30000
-#define LOCK_TIMEOUT_MS 30000
+#define LOCK_TIMEOUT_MS 10000
 #define LET_GO_TIMEOUT_MS 3000
 
 static bool arg_check = false;

@@ -22,7 +22,7 @@
 #include "common/record.h"
 #include "common/vtcon.h"
 
-#define LOCK_TIMEOUT_MS 30000
+#define LOCK_TIMEOUT_MS 10000
 #define FRAMEBUFFER_TIMEOUT_MS 3000
 #define PAUSE_MS 100
 
