@@ -25,8 +25,10 @@ RELOAD = "udevadm control --reload && udevadm trigger --settle --subsystem-match
 # what is done to the machine, which point says no, and in what words (of its text or its advice)
 MACHINES = {
     "no role": (f"rm {RULES} && {RELOAD}", "card", "udev does not know its role"),
-    "no driver": (f"systemctl stop lightdm && echo {GPU} >/sys/bus/pci/devices/{GPU}/driver/unbind",
-                  "driver", "No driver has the graphics card"),
+    "no driver came back": (
+        f"systemctl stop lightdm && echo {GPU} >/sys/bus/pci/devices/{GPU}/driver/unbind && "
+        f"mkdir /run/gpu-guest && echo {GPU} i915 i915 >/run/gpu-guest/gpu",
+        "driver", "No driver has the graphics card"),
     "vfio-pci is not there": ("mv $(modinfo -n vfio_pci) /root/ && depmod", "vfio-pci",
                               "This kernel does not have it"),
     "vfio-pci is forbidden": ("echo 'install vfio-pci /bin/false' >/etc/modprobe.d/no.conf",
