@@ -257,7 +257,9 @@ class Lab:
         with self.qmp() as qmp:
             poll(lambda: "HOSTFWD_ESTABLISHED" not in qmp.monitor("info usernet") and
                  "ESTABLISHED" not in qmp.monitor("info usernet"), 15, "ssh to hang up")
-            qmp.monitor(f"savevm {tag}")
+            said = qmp.monitor(f"savevm {tag}").strip()
+        if tag not in self.tags():
+            raise LabError(f"lab '{self.name}' was not saved as '{tag}': {said or 'QEMU does not say why'}")
 
     def load(self, tag: str) -> None:
         """Go back to a saved machine."""
