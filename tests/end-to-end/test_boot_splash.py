@@ -32,8 +32,16 @@ def test_boot(host, way):
     if way is target:
         host.run("systemctl start graphical.target")
     host.assert_has_gpu()
-    if way is rc_local:
-        assert "Ending the splash screen." in host.journal("gpu-guest-seat.service")
     # it is no service that was stopped and starts again
     assert "plymouth" not in host.journal("gpu-guest-seat.service", "gpu-guest-resume.service")
     assert host.call("pgrep plymouthd").returncode == 1
+
+
+def test_splash_screen_is_ended(host):
+    """One that no display manager has replaced."""
+    host.run("systemctl stop lightdm.service && systemctl restart plymouth-start.service && plymouth --ping")
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    assert "Ending the splash screen." in host.journal("gpu-guest-seat.service")
+    host.run("virsh destroy painter")
+    host.assert_has_gpu()
