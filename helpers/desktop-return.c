@@ -91,6 +91,7 @@ static bool is_unwelcome(sd_bus *bus) {
         return false;
 }
 
+/* Returns -ECANCELED where nothing may be started any more. */
 static int bring_back(sd_bus *bus) {
         _cleanup_free_ char *reason = NULL;
         const char *unit;
@@ -114,7 +115,7 @@ static int bring_back(sd_bus *bus) {
                 log_warning_errno(
                         r, "Cannot ask logind whether " SEAT_NAME " has a screen, ignoring: %m");
         if (is_unwelcome(bus)) /* by now: the screen may have taken a while */
-                return 0;
+                return -ECANCELED;
 
         /* a display manager that has been started too often lately, or failed, must not stay away
          */
@@ -163,8 +164,9 @@ static int run(void) {
         if (is_unwelcome(bus))
                 return 0;
         r = bring_back(bus);
-        resume(bus);
-        return r;
+        if (r != -ECANCELED)
+                resume(bus);
+        return r == -ECANCELED ? 0 : r;
 }
 
 int main(int argc, char *argv[]) {

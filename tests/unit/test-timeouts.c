@@ -16,7 +16,6 @@
 #define LONG_MS 60000
 #define PAGE 4096
 
-static char path[] = "/tmp/gpu-guest-test-XXXXXX";
 static int dir = -1;
 
 static void attribute(const char *content, size_t size) {
@@ -58,6 +57,8 @@ static void test_locked(void) {
 }
 
 int main(void) {
+        char path[] = "/tmp/gpu-guest-test-XXXXXX";
+
         assert_true(mkdtemp(path));
         dir = sysfs_open(path);
         assert_true(dir >= 0);
