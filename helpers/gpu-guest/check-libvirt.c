@@ -44,12 +44,12 @@ static void check_units(Check *c) {
 
 /* Is the file there as libvirt wants it? */
 static bool check_file(Check *c, struct stat *ret) {
-        if (stat(LIBVIRT_HOOK_PATH, ret) < 0 && errno == EACCES) {
-                check_add(c, "hook", "libvirt's hook", ANSWER_UNKNOWN, "Only root may look at %s.",
-                        LIBVIRT_HOOK_PATH);
-                return false;
-        }
         if (stat(LIBVIRT_HOOK_PATH, ret) < 0) {
+                if (errno == EACCES) {
+                        check_add(c, "hook", "libvirt's hook", ANSWER_UNKNOWN,
+                                "Only root may look at %s.", LIBVIRT_HOOK_PATH);
+                        return false;
+                }
                 check_add(c, "hook", "libvirt's hook", ANSWER_NO, "%s: %s", LIBVIRT_HOOK_PATH,
                         strerror(errno));
                 check_advise(c, "Install gpu-guest again.");
