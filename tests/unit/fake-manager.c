@@ -142,6 +142,7 @@ static int get_can_graphical(sd_bus *bus, const char *path, const char *interfac
         r = sd_bus_message_append(reply, "b", *screen == '\0');
         if (strcmp(screen, "later") == 0) {
                 m->screen = NULL;
+                m->job_type = m->later_job_type ?: m->job_type;
                 r = sd_bus_emit_signal(bus, path, "org.freedesktop.DBus.Properties",
                         "PropertiesChanged", "sa{sv}as", interface, 0, 1, property);
         }

@@ -16,8 +16,9 @@ typedef struct FakeManager {
         uint64_t inactive_since_us;
         const char *job_type; /* of every unit's job; NULL: none has one */
         const char *job_state;
-        const char *argument;    /* of every service's command; NULL: none has one */
-        const char *start_error; /* NULL: StartUnit() succeeds */
+        const char *later_job_type; /* from when the screen, "later", is there; NULL: as before */
+        const char *argument;       /* of every service's command; NULL: none has one */
+        const char *start_error;    /* NULL: StartUnit() succeeds */
         const char *stop_error;
         const char *reset_error;
         const char *terminate_error;

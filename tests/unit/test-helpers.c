@@ -732,6 +732,15 @@ static void test_desktop_without_screen(void) {
 
         m.screen = "later";
         assert_returns(&m, 0, RESET "StartUnit graphical.target replace\n");
+
+        /* the next guest may have come meanwhile: neither the desktop nor who was stopped */
+        m.later_job_type = "start";
+        m.job_state = "waiting";
+        file_write(RECORD(RECORD_DESKTOP), "display-manager.service\n");
+        file_write(RECORD(RECORD_HOLDERS), "service media.service\n");
+        assert_returns(&m, 0, "");
+        assert_event(MESSAGE_DESKTOP_STAYS_AWAY, "gpu-guest-desktop.service", NULL);
+        assert_record(RECORD(RECORD_DESKTOP), "display-manager.service\n");
 }
 
 static void test_desktop_fails(void) {
