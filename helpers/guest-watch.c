@@ -12,7 +12,6 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -22,13 +21,13 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/gpu.h"
+#include "common/kernel-options.h"
 #include "common/log.h"
 #include "common/message-ids.h"
 #include "common/names.h"
 #include "common/options.h"
 #include "common/process.h"
 #include "common/settings.h"
-#include "common/sysfs.h"
 #include "common/unit.h"
 #include "common/vfio.h"
 
@@ -84,26 +83,13 @@ static void wait_while_used(const Watch *w, pid_t pid) {
         }
 }
 
-/* Did the kernel's command line tell systemd to boot into the target (kernel-command-line(7))? */
-static bool was_booted_into(void) {
-        _cleanup_free_ char *options = NULL;
-        char *rest, *word;
-
-        if (sysfs_read(AT_FDCWD, "/proc/cmdline", &options) < 0)
-                return false;
-        rest = options;
-        while ((word = strsep(&rest, " ")))
-                if (strcmp(word, "systemd.unit=" UNIT_TARGET) == 0)
-                        return true;
-        return false;
-}
-
 /* What a machine has been set up to boot into is nobody's trial. */
 static bool is_for_ever(void) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_free_ char *target = NULL;
 
-        return was_booted_into() ||
+        /* kernel-command-line(7) */
+        return kernel_has_option("systemd.unit=" UNIT_TARGET) > 0 ||
                (sd_bus_open_system(&bus) >= 0 && manager_get_default_target(bus, &target) >= 0 &&
                        strcmp(target, UNIT_TARGET) == 0);
 }

@@ -99,6 +99,26 @@ static int check_unused(const char *gpu, const char *group) {
         return 0;
 }
 
+/* A screen that no driver could bring back is not taken away. */
+static int check_way_back(int fd) {
+        const char *option;
+        int r = gpu_can_come_back(fd, &option);
+
+        if (r < 0)
+                return log_error_errno(
+                        r, "Cannot see whether the graphics card could come back: %m");
+        if (r == 0 && option)
+                return log_error_event(EVENT(MESSAGE_NO_WAY_BACK), ENODEV,
+                        "The kernel was booted with %s, so no driver could take the graphics card "
+                        "back, and the screen would stay dark after the guest. Boot without it.",
+                        option);
+        if (r == 0)
+                return log_error_event(EVENT(MESSAGE_NO_WAY_BACK), ENODEV,
+                        "This kernel has no driver for the graphics card that could take it back, "
+                        "and the screen would stay dark after the guest.");
+        return 0;
+}
+
 /* Could it be done from here? The GPU's own audio controllers may be bound still: they are taken
  * off on the way. */
 static int check(struct udev *udev, int fd, const char *gpu, const char *group) {
@@ -111,6 +131,9 @@ static int check(struct udev *udev, int fd, const char *gpu, const char *group) 
         if (r < 0)
                 return r;
         r = check_vfio_pci();
+        if (r < 0)
+                return r;
+        r = check_way_back(fd);
         if (r < 0)
                 return r;
         return check_unused(gpu, group);

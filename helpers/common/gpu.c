@@ -16,9 +16,13 @@
 
 #include "clock.h"
 #include "gpu.h"
+#include "kernel-options.h"
+#include "module.h"
 #include "names.h"
 #include "pci-address.h"
 #include "pci.h"
+#include "record.h"
+#include "sysfs.h"
 
 int gpu_wait_udev(struct udev *udev, int timeout_ms) {
         _cleanup_(udev_queue_unrefp) struct udev_queue *queue = udev_queue_new(udev);
@@ -138,6 +142,43 @@ int gpu_find_group(struct udev *udev, char **ret_address, char **ret_group) {
         *ret_address = address;
         address = NULL;
         return 0;
+}
+
+/* Is it the screen that the firmware lit, and nothing but that? */
+static int is_firmware_screen(int fd) {
+        _cleanup_free_ char *driver = NULL, *boot_vga = NULL;
+        _cleanup_strv_free_ char **lines = NULL;
+        int r = pci_get_driver(fd, &driver);
+
+        if (r < 0 || driver)
+                return r;
+        r = sysfs_read(fd, PCI_ATTR_BOOT_VGA, &boot_vga);
+        if (r == -ENOENT)
+                return 0;
+        return r < 0 ? r : strcmp(boot_vga, "1") == 0 && record_read(RECORD_GPU, &lines) == -ENOENT;
+}
+
+int gpu_can_come_back(int fd, const char **ret_option) {
+        /* i915_check_nomodeset() in drivers/gpu/drm/i915/i915_module.c, xe_check_nomodeset() in
+         * drivers/gpu/drm/xe/xe_module.c */
+        static const char *const options[] = {"nomodeset", "i915.modeset=0"};
+        _cleanup_free_ char *modalias = NULL;
+        int r = is_firmware_screen(fd);
+
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+                r = kernel_has_option(options[i]);
+                if (r < 0)
+                        return r;
+                if (r > 0) {
+                        *ret_option = options[i];
+                        return 0;
+                }
+        }
+        *ret_option = NULL;
+        r = sysfs_read(fd, PCI_ATTR_MODALIAS, &modalias);
+        return r < 0 ? r : module_exists(modalias);
 }
 
 /* Is this consumer of the GPU an audio controller in udev's eyes? */

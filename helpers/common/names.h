@@ -29,6 +29,7 @@
 #define SYSFS_PCI_DRIVERS "/sys/bus/pci/drivers"
 #define SYSFS_PCI_DRIVERS_PROBE "/sys/bus/pci/drivers_probe"
 #define SYSFS_PCI_RESCAN "/sys/bus/pci/rescan"
+#define PCI_ATTR_BOOT_VGA "boot_vga"
 #define PCI_ATTR_DRIVER "driver"
 #define PCI_ATTR_DRIVER_UNBIND "driver/unbind"
 #define PCI_ATTR_DRIVER_MODULE "driver/module"

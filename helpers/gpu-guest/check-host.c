@@ -66,6 +66,30 @@ static void check_card(Check *c, struct udev *udev) {
         }
 }
 
+/* The card has no driver: could one take it back from a guest? */
+static void check_way_back(Check *c, int fd) {
+        const char *option;
+        int r = gpu_can_come_back(fd, &option);
+
+        if (r > 0)
+                check_add(c, "driver", "Driver", ANSWER_YES,
+                        "none, as after a boot with the driver on a blacklist");
+        else if (r < 0)
+                check_add(c, "driver", "Driver", ANSWER_UNKNOWN,
+                        "None has the graphics card, and whether one could is not to be seen: %s",
+                        strerror(-r));
+        else {
+                check_add(c, "driver", "Driver", ANSWER_NO,
+                        "None has the graphics card, and none could take it back after a guest%s%s: "
+                        "the screen would stay dark.",
+                        option ? ", because of " : "", option ?: "");
+                check_advise(c,
+                        option ? "Take %s off the kernel's command line."
+                               : "Install a kernel that has a driver for it.",
+                        option);
+        }
+}
+
 static void check_driver(Check *c, int fd) {
         _cleanup_(binding_done) Binding now = {};
         int r = pci_get_binding(fd, c->gpu, &now);
@@ -77,8 +101,7 @@ static void check_driver(Check *c, int fd) {
                 check_add(c, "driver", "Driver", ANSWER_NO, "No driver has the graphics card.");
                 check_advise(c, "gpu-guest return");
         } else if (!now.driver)
-                check_add(c, "driver", "Driver", ANSWER_YES,
-                        "none, as after a boot with nomodeset or with the driver on a blacklist");
+                check_way_back(c, fd);
         else if (strcmp(now.driver, DRIVER_VFIO_PCI) == 0)
                 check_add(c, "driver", "Driver", ANSWER_YES,
                         "vfio-pci has the graphics card already.");

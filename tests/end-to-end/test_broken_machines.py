@@ -112,6 +112,19 @@ def test_machine(host, machine):
     assert set(no) <= {point, "check", "gpu", "driver" if point == "card" else point}
 
 
+def test_booted_with_nomodeset(host):
+    """The screen has the firmware's framebuffer only, which no driver would follow."""
+    define_healthy(host)
+    host.lab("reboot", "--append", "nomodeset modprobe.blacklist=i915", timeout=900)
+    no = ask(host)
+    assert set(no) == {"driver", "check"}
+    assert "Take nomodeset off" in no["driver"]
+    result = host.call("virsh start painter")
+    assert result.returncode != 0
+    assert "The kernel was booted with nomodeset" in result.stderr
+    assert host.state()["driver"] == "none"
+
+
 @pytest.mark.parametrize("guest", GUESTS)
 def test_guest(host, guest):
     pattern, replacement, point, words = GUESTS[guest]

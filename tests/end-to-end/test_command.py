@@ -214,6 +214,30 @@ def test_check(idle_host):
     assert points(result)["holder"]["answer"] == "unknown"
 
 
+def test_check_where_only_root_may_look(idle_host):
+    host = idle_host
+    mode = host.run("stat -c %a /etc/libvirt")
+    host.run("chmod 700 /etc/libvirt")
+    result = host.call("gpu-guest check --json", user="lab")
+    host.run(f"chmod {mode} /etc/libvirt")
+    hook = points(result)["hook"]
+    assert hook["answer"] == "unknown"
+    assert "Only root may look" in hook["text"]
+
+
+def test_check_without_driver(host):
+    """As after a boot with the driver on a blacklist, which is no obstacle."""
+    host.run(f"systemctl stop lightdm && echo {GPU} >/sys/bus/pci/devices/{GPU}/driver/unbind")
+    host.run(WAKE_LIBVIRT)
+    found = points(host.call("gpu-guest check --json"))
+    assert {id for id in found if found[id]["answer"] == "no"} == set()
+    assert "none, as after a boot" in found["driver"]["text"]
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    host.run("virsh destroy painter")
+    host.assert_has_gpu()
+
+
 def test_check_without_libvirt_reloaded(idle_host):
     host = idle_host
     host.run(WAKE_LIBVIRT)

@@ -3,6 +3,8 @@
 
 import pytest
 
+from lablib.host import GPU
+
 CONF = "/etc/gpu-guest.conf"
 
 
@@ -43,6 +45,21 @@ def test_paused_guest(host):
     host.assert_has_gpu()
     assert host.run("virsh domstate painter") == "shut off"
     assert "libvirt cannot ask the guest" in host.journal("gpu-guest@painter.service")
+
+
+def test_program_that_lets_go_and_runs_on(host):
+    """The group's user is no guest of libvirt's, and does not end: it only closes the group."""
+    host.run("systemctl start gpu-guest.target")
+    host.run(f"group=$(basename $(readlink /sys/bus/pci/devices/{GPU}/iommu_group)) && "
+             "systemd-run --quiet --unit=other sh -c \"exec 3<>/dev/vfio/$group; trap 'exec 3>&-' USR1; "
+             "while :; do sleep 1 3>&-; done\"")
+    host.wait("ls -l /proc/$(systemctl show -P MainPID other)/fd | grep -q /dev/vfio/")
+    host.run("systemctl --no-block start graphical.target")
+    host.wait("systemctl show -P StatusText gpu-guest-vfio.service | grep -q 'Waiting for the guest'")
+    assert host.state()["driver"] == "vfio-pci"
+    host.run("systemctl kill --kill-whom=main --signal=USR1 other")
+    host.assert_has_gpu()
+    host.run("systemctl is-active other && systemctl stop other")
 
 
 def test_trial(host):

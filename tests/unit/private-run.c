@@ -57,6 +57,16 @@ void file_write(const char *path, const char *text) {
         assert_int_in(path, write(fd, text, strlen(text)), strlen(text));
 }
 
+void file_cover(const char *path, const char *text) {
+        while (umount2(path, MNT_DETACH) == 0)
+                ;
+        if (!text)
+                return;
+        file_write("/run/cover", text);
+        if (mount("/run/cover", path, NULL, MS_BIND, NULL) < 0)
+                test_fail("Cannot cover %s: %s", path, strerror(errno));
+}
+
 void file_link(const char *path, const char *target) {
         make_parents(path);
         (void)unlink(path);

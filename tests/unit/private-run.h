@@ -15,6 +15,10 @@ void private_run_clear(void);
 /* Writes a file, making the directories above it. The text may be empty. */
 void file_write(const char *path, const char *text);
 
+/* Puts a file over another one, in this namespace, with the text that is to be read there; NULL
+ * shows what was below again. */
+void file_cover(const char *path, const char *text);
+
 /* Makes a symlink, replacing an old one, and the directories above it. */
 void file_link(const char *path, const char *target);
 

@@ -278,6 +278,45 @@ static void test_check_no_vfio(void) {
         assert_event(MESSAGE_NO_VFIO_PCI, "no vfio-pci driver", JOURNAL_DEVICE "=" GPU);
 }
 
+static void lit_machine(const char *driver, const char *boot_vga) {
+        _cleanup_free_ char *path = NULL;
+
+        machine(driver);
+        path = mock_path(SYSFS_PCI_DEVICES "/" GPU "/boot_vga");
+        file_write(path, boot_vga);
+}
+
+/* The screen has the firmware's framebuffer only, and would have nothing after a guest. */
+static void test_check_no_way_back(void) {
+        static const char *const forbids[] = {"nomodeset", "i915.modeset=0"};
+
+        for (size_t i = 0; i < sizeof(forbids) / sizeof(*forbids); i++) {
+                _cleanup_free_ char *options = format("root=/dev/sda1 %s quiet\n", forbids[i]);
+
+                file_cover("/proc/cmdline", options);
+                lit_machine("i915", "1\n");
+                assert_int(run("vfio-claim", "--check"), 0);
+                lit_machine(NULL, "0\n");
+                assert_int(run("vfio-claim", "--check"), 0);
+                lit_machine(NULL, "1\n");
+                assert_int(run("vfio-claim", "--check"), 1);
+                assert_said(forbids[i]);
+                assert_event(MESSAGE_NO_WAY_BACK, "would stay dark", JOURNAL_DEVICE "=" GPU);
+                /* it had one before a hand-over that was cut short */
+                file_write(RECORD(RECORD_GPU), GPU " i915 i915\n");
+                assert_int(run("vfio-claim", "--check"), 0);
+        }
+
+        file_cover("/proc/cmdline", "nomodeset=0 quiet i915.modeset=01\n");
+        lit_machine(NULL, "1\n");
+        assert_int(run("vfio-claim", "--check"), 1);
+        assert_said("This kernel has no driver for the graphics card");
+        assert_event(MESSAGE_NO_WAY_BACK, "has no driver", JOURNAL_DEVICE "=" GPU);
+        file_write("/run/modprobe.d/more.conf", "alias pci:v00008086* i915\n");
+        assert_int(run("vfio-claim", "--check"), 0);
+        file_cover("/proc/cmdline", NULL);
+}
+
 static void test_check_changes_nothing(void) {
         static const char *const drivers[] = {"i915", "vfio-pci", NULL};
 
@@ -818,6 +857,7 @@ int main(int argc, char *argv[]) {
         test_check_blocked();
         test_check_audio();
         test_check_no_vfio();
+        test_check_no_way_back();
         test_check_changes_nothing();
         test_claim_has_it_already();
         test_claim_fails();
