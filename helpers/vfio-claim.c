@@ -99,6 +99,22 @@ static int check_unused(const char *gpu, const char *group) {
         return 0;
 }
 
+/* What its driver has made of the card goes with the driver, and the kernel waits for its users. */
+static int check_parts_unused(const char *gpu) {
+        _cleanup_free_ char *name = NULL;
+        pid_t pid;
+        int r = vfio_find_part_user(gpu, &pid, &name);
+
+        if (r < 0)
+                return log_error_errno(r, "Cannot see who uses parts of the graphics card: %m");
+        if (r > 0)
+                return log_error_event(EVENT(MESSAGE_PART_HAS_GUEST, .holder_pid = pid), EBUSY,
+                        "A part of the graphics card is with a running guest (%s, PID %d), which "
+                        "would lose it.",
+                        name, (int)pid);
+        return 0;
+}
+
 /* A screen that no driver could bring back is not taken away. */
 static int check_way_back(int fd) {
         const char *option;
@@ -136,7 +152,8 @@ static int check(struct udev *udev, int fd, const char *gpu, const char *group) 
         r = check_way_back(fd);
         if (r < 0)
                 return r;
-        return check_unused(gpu, group);
+        r = check_unused(gpu, group);
+        return r < 0 ? r : check_parts_unused(gpu);
 }
 
 /* Writes down what to go back to. If the GPU has no driver and there is a record, a hand-over that
@@ -198,6 +215,8 @@ static int unbind_driver(struct udev *udev, int fd, const Binding *now) {
         if (!now->driver)
                 return 0;
         r = check_let_go(udev, now->address);
+        if (r >= 0)
+                r = check_parts_unused(now->address);
         if (r < 0)
                 return r;
         log_progress("Taking the graphics card from %s.", now->driver);

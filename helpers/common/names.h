@@ -39,7 +39,9 @@
 #define PCI_ATTR_MODALIAS "modalias"
 #define PCI_ATTR_IOMMU_GROUP "iommu_group"
 #define PCI_ATTR_IOMMU_GROUP_DEVICES "iommu_group/devices"
-#define PCI_LINK_CONSUMER "consumer:pci:" /* sysfs-devices-consumer, device links */
+#define PCI_LINK_CONSUMER "consumer:pci:"  /* sysfs-devices-consumer, device links */
+#define PCI_LINK_VIRTUAL_FUNCTION "virtfn" /* sysfs-bus-pci */
+#define MDEV_LINK_TYPE "mdev_type"         /* Documentation/driver-api/vfio-mediated-device.rst */
 #define DRIVER_VFIO_PCI "vfio-pci"
 #define DEV_VFIO "/dev/vfio"
 #define SYSFS_VFIO "/sys/class/vfio"

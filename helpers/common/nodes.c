@@ -92,9 +92,10 @@ static int add_by_sysfs(Nodes *nodes, const char *directory, const char *name, c
         return add(nodes, makedev(major, minor), node);
 }
 
-int nodes_add_vfio(Nodes *nodes, const char *address, const char *group) {
-        char path[sizeof(SYSFS_PCI_DEVICES "//vfio-dev") + PCI_ADDRESS_MAX], node[NAME_MAX];
+int nodes_add_vfio(Nodes *nodes, const char *device, const char *group) {
+        _cleanup_free_ char *path = NULL;
         _cleanup_(closedirp) DIR *dir = NULL;
+        char node[NAME_MAX];
         struct dirent *de;
         int r;
 
@@ -103,7 +104,8 @@ int nodes_add_vfio(Nodes *nodes, const char *address, const char *group) {
         if (r < 0)
                 return r;
 
-        snprintf(path, sizeof(path), SYSFS_PCI_DEVICES "/%s/vfio-dev", address);
+        if (asprintf(&path, SYSFS_PCI_DEVICES "/%s/vfio-dev", device) < 0)
+                return -ENOMEM;
         dir = opendir(path);
         if (!dir)
                 return errno == ENOENT ? 0 : -errno;

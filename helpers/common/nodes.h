@@ -24,10 +24,11 @@ void nodes_done(Nodes *nodes);
  * whoever has them open. Returns 0 or a negative errno. */
 int nodes_add_pci(Nodes *nodes, struct udev *udev, const char *address, const char *subsystem);
 
-/* Adds the nodes through which VFIO hands out a PCI device in this IOMMU group: the group's and, if
- * the kernel has it, the device's own. None is there without vfio-pci. Returns 0 or a negative
- * errno. */
-int nodes_add_vfio(Nodes *nodes, const char *address, const char *group);
+/* Adds the nodes through which VFIO hands out a device in this IOMMU group: the group's and, if the
+ * kernel has it, the device's own. device is a PCI address, or a mediated device below one
+ * ("0000:00:02.0/UUID"). None is there without a driver of VFIO's. Returns 0 or a negative errno.
+ */
+int nodes_add_vfio(Nodes *nodes, const char *device, const char *group);
 
 /* Finds a node by its number; NULL if it is not among them. */
 const Node *nodes_find(const Nodes *nodes, dev_t number);

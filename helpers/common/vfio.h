@@ -15,6 +15,10 @@ int vfio_group_check_node(const char *group);
  * errno. */
 int vfio_find_user(const char *address, const char *group, pid_t *ret_pid, char **ret_name);
 
+/* The same for who has a part of the device: a virtual function (SR-IOV) or a mediated device
+ * (GVT-g), which it would lose when the device's driver goes. */
+int vfio_find_part_user(const char *address, pid_t *ret_pid, char **ret_name);
+
 /* Can the group be opened, which the kernel allows only once at a time? Returns 1 if it is free, 0
  * if it is in use, or a negative errno. */
 int vfio_group_is_free(const char *group);

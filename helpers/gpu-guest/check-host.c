@@ -224,6 +224,14 @@ static void check_user(Check *c, const char *group) {
                 check_add(c, "free", "Free", ANSWER_NO, "A guest has it now: %s, PID %d.", name,
                         (int)pid);
                 check_advise(c, "Shut that guest down first.");
+                return;
+        }
+        if (r == 0)
+                r = vfio_find_part_user(c->gpu, &pid, &name);
+        if (r > 0) {
+                check_add(c, "free", "Free", ANSWER_NO, "A guest has a part of it now: %s, PID %d.",
+                        name, (int)pid);
+                check_advise(c, "Shut that guest down first.");
         } else if (r == 0 && geteuid() == 0)
                 check_add(c, "free", "Free", ANSWER_YES, "No guest has it now.");
         else

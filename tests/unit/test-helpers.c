@@ -317,6 +317,47 @@ static void test_check_no_way_back(void) {
         file_cover("/proc/cmdline", NULL);
 }
 
+/* A mediated device and a virtual function, that a guest has in its group and that one has open
+ * itself. */
+static void test_check_parts(void) {
+        static const char *const entries[] = {"83b8f4f2-509f-382f-3c1e-e6bfe0fa1001", "virtfn0"};
+        _cleanup_close_ int user = open("/dev/full", O_RDONLY | O_CLOEXEC);
+
+        assert_true(user >= 0);
+        for (size_t i = 0; i < 4; i++) {
+                _cleanup_free_ char *entry = NULL, *directory = NULL, *type = NULL, *group = NULL,
+                                    *node = NULL,
+                                    *said_pid = format("(test-helpers, PID %d)", getpid());
+
+                machine("i915");
+                entry = mock_path(SYSFS_PCI_DEVICES "/" GPU "/%s", entries[i % 2]);
+                if (i % 2 == 0)
+                        directory = format("%s", entry);
+                else {
+                        directory = mock_path(SYSFS_PCI_DEVICES "/0000:00:02.1");
+                        file_link(entry, directory);
+                }
+                group = format("%s/iommu_group", directory);
+                file_link(group, "../../../kernel/iommu_groups/17");
+                if (i % 2 == 0) {
+                        type = format("%s/mdev_type", directory);
+                        file_link(type, "..");
+                }
+                assert_int(run("vfio-claim", "--check"), 0);
+
+                if (i < 2)
+                        node = mock_path(SYSFS_VFIO "/17/dev");
+                else
+                        node = format("%s/vfio-dev/vfio0/dev", directory);
+                file_write(node, "1:7\n");
+                assert_int(run("vfio-claim", "--check"), 1);
+                assert_said(said_pid);
+                assert_event(MESSAGE_PART_HAS_GUEST, "would lose it", JOURNAL_DEVICE "=" GPU);
+                assert_int(run("vfio-claim", NULL), 1);
+                assert_said("A part of the graphics card is with a running guest");
+        }
+}
+
 static void test_check_changes_nothing(void) {
         static const char *const drivers[] = {"i915", "vfio-pci", NULL};
 
@@ -858,6 +899,7 @@ int main(int argc, char *argv[]) {
         test_check_audio();
         test_check_no_vfio();
         test_check_no_way_back();
+        test_check_parts();
         test_check_changes_nothing();
         test_claim_has_it_already();
         test_claim_fails();
