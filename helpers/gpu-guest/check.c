@@ -138,6 +138,7 @@ int check_run(Check *c, sd_bus *bus, const char *domain) {
         c->bus = bus;
         check_host(c);
         check_libvirt(c);
+        check_scripts(c);
         if (domain)
                 check_domain(c, domain);
         return c->out_of_memory ? -ENOMEM : 0;

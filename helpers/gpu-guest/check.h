@@ -47,5 +47,8 @@ void check_host(Check *c);
 /* What starts a hand-over: our units, libvirt and its hook. */
 void check_libvirt(Check *c);
 
+/* What may hand the card over beside us: hooks that were there before. */
+void check_scripts(Check *c);
+
 /* A domain's definition; check_host() comes first. */
 void check_domain(Check *c, const char *domain);

@@ -260,6 +260,27 @@ def test_check_hook_that_is_not_executable(idle_host):
     host.run("systemctl try-reload-or-restart libvirtd")
 
 
+def test_check_older_scripts(idle_host):
+    """What somebody had before is named, other hooks are not."""
+    host = idle_host
+    hooks = "/etc/libvirt/hooks"
+    begin = f"{hooks}/qemu.d/win11/prepare/begin"
+    host.write(f"{hooks}/qemu", "#!/bin/sh\n[ $2 != prepare ] || systemctl stop display-manager\n")
+    host.write(f"{hooks}/qemu.d/network", "#!/bin/sh\niptables-save\n")
+    host.run(f"mkdir -p {begin}")
+    host.write(f"{begin}/start.sh", "#!/bin/sh\nmodprobe -r i915\n")
+    host.run(f"chmod 755 {hooks}/qemu {hooks}/qemu.d/network")
+    result = host.call("gpu-guest check --json")
+    named = [point for point in json.loads(result.stdout) if point["id"] == "script"]
+    assert [f"{hooks}/qemu may" in point["text"] for point in named] == [True]
+    assert named[0]["answer"] == "unknown" and "chmod -x" in named[0]["advice"]
+    assert result.returncode == 3
+    host.run(f"chmod 755 {begin}/start.sh")
+    text = " ".join(host.call("gpu-guest check").stdout.split())
+    host.run(f"rm -r {hooks}/qemu {hooks}/qemu.d/network {hooks}/qemu.d/win11")
+    assert f"{begin}/start.sh may hand the graphics card over" in text
+
+
 def test_check_vfio_pci(idle_host):
     host = idle_host
     host.write("/etc/modprobe.d/fault.conf", "install vfio-pci /bin/false\n")
