@@ -3,12 +3,13 @@
 
 import subprocess
 import time
-from typing import List, Optional
+from typing import List
 
 from ..common import LabError
 from ..host import Host, console_trouble
 
-DOWN_TIMEOUT = 240
+# a guest that has just been started hears no power button, and libvirt-guests waits 300 s for it
+DOWN_TIMEOUT = 420
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 
 
@@ -17,13 +18,14 @@ def is_up(host: Host) -> bool:
     return host.machine.pid() is not None
 
 
-def ask(host: Host, command: str, release: str) -> Optional[int]:
-    """Ask for it and let what is held go on, in one go: there may be no second one. Returns the
-    command's exit status, if it has one."""
+def go_down(host: Host, verb: str, release: str) -> None:
+    """Ask for it, and let what is held go on. The session of ssh may be gone before its second command,
+    so that a service does both, which stays until all others are gone."""
     try:
-        return host.call(f"{command}; r=$?; {release}; exit $r", timeout=60).returncode
+        host.call("systemd-run --quiet --property=DefaultDependencies=no "
+                  f"sh -c 'systemctl --no-block {verb}; {release}'", timeout=60)
     except subprocess.TimeoutExpired:
-        return None  # a host that goes down may take the answer with it
+        pass  # a host that goes down may take the answer with it
 
 
 def console_since(host: Host, seen: int) -> List[str]:
@@ -52,7 +54,7 @@ def has_rebooted(host: Host, before: str) -> bool:
 def reboot(host: Host, release: str) -> List[str]:
     """Restart the machine."""
     before, seen = host.run(BOOT_ID), len(host.lab("log").stdout)
-    ask(host, "systemctl --no-block reboot", release)
+    go_down(host, "reboot", release)
     until("the machine to restart", lambda: has_rebooted(host, before))
     host.call("systemctl is-system-running --wait", timeout=DOWN_TIMEOUT)
     return console_since(host, seen)
@@ -61,7 +63,7 @@ def reboot(host: Host, release: str) -> List[str]:
 def poweroff(host: Host, release: str) -> List[str]:
     """Power the machine off, and on."""
     seen = len(host.lab("log").stdout)
-    ask(host, "systemctl --no-block poweroff", release)
+    go_down(host, "poweroff", release)
     until("the machine to be off", lambda: not is_up(host))
     problems = console_since(host, seen)
     host.lab("reboot", "--root", host.bundle, timeout=900)
@@ -72,8 +74,9 @@ def sleep(host: Host, release: str) -> List[str]:
     """Ask for sleep, as root: whom no inhibitor of root's own stops (manager_is_inhibited() in systemd's
     src/login/logind-inhibit.c). The kernel puts its devices to sleep for five seconds, but not the machine:
     a clock that is to wake it may ring before it sleeps."""
-    status = ask(host, "echo devices >/sys/power/pm_test; busctl call org.freedesktop.login1 "
-                 "/org/freedesktop/login1 org.freedesktop.login1.Manager SuspendWithFlags t 0", release)
+    status = host.call("echo devices >/sys/power/pm_test; busctl call org.freedesktop.login1 "
+                       "/org/freedesktop/login1 org.freedesktop.login1.Manager SuspendWithFlags t 0; "
+                       f"r=$?; {release}; exit $r", timeout=60).returncode
     return [f"the host was not put to sleep: exit status {status}"] if status != 0 else []
 
 
