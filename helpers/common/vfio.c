@@ -52,6 +52,8 @@ static int get_part(int dirfd, const char *address, const char *name, char **ret
         if (strncmp(name, PCI_LINK_VIRTUAL_FUNCTION, strlen(PCI_LINK_VIRTUAL_FUNCTION)) == 0) {
                 int r = sysfs_read_link(dirfd, name, ret);
 
+                if (r == -ENOENT) /* gone by now */
+                        return 0;
                 return r < 0 ? r : 1;
         }
         if (asprintf(&type, "%s/" MDEV_LINK_TYPE, name) < 0)

@@ -52,7 +52,7 @@ def test_program_that_lets_go_and_runs_on(host):
     host.run("systemctl start gpu-guest.target")
     host.run(f"group=$(basename $(readlink /sys/bus/pci/devices/{GPU}/iommu_group)) && "
              "systemd-run --quiet --unit=other sh -c \"exec 3<>/dev/vfio/$group; trap 'exec 3>&-' USR1; "
-             "while :; do sleep 1 3>&-; done\"")
+             "sleep infinity 3>&- & while :; do wait; done\"")
     host.wait("ls -l /proc/$(systemctl show -P MainPID other)/fd | grep -q /dev/vfio/")
     host.run("systemctl --no-block start graphical.target")
     host.wait("systemctl show -P StatusText gpu-guest-vfio.service | grep -q 'Waiting for the guest'")
