@@ -117,7 +117,7 @@ static int check_parts_unused(const char *gpu) {
 
 /* A screen that no driver could bring back is not taken away. */
 static int check_way_back(int fd) {
-        const char *option;
+        _cleanup_free_ char *option = NULL;
         int r = gpu_can_come_back(fd, &option);
 
         if (r < 0)

@@ -158,7 +158,7 @@ static int is_firmware_screen(int fd) {
         return r < 0 ? r : strcmp(boot_vga, "1") == 0 && record_read(RECORD_GPU, &lines) == -ENOENT;
 }
 
-int gpu_can_come_back(int fd, const char **ret_option) {
+int gpu_can_come_back(int fd, char **ret_option) {
         /* i915_check_nomodeset() in drivers/gpu/drm/i915/i915_module.c, xe_check_nomodeset() in
          * drivers/gpu/drm/xe/xe_module.c */
         static const char *const options[] = {"nomodeset", "i915.modeset=0"};
@@ -172,13 +172,18 @@ int gpu_can_come_back(int fd, const char **ret_option) {
                 if (r < 0)
                         return r;
                 if (r > 0) {
-                        *ret_option = options[i];
-                        return 0;
+                        *ret_option = strdup(options[i]);
+                        return *ret_option ? 0 : -ENOMEM;
                 }
         }
-        *ret_option = NULL;
         r = sysfs_read(fd, PCI_ATTR_MODALIAS, &modalias);
-        return r < 0 ? r : module_exists(modalias);
+        if (r < 0)
+                return r;
+        r = module_find_forbidden(modalias, ret_option);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        *ret_option = NULL;
+        return module_exists(modalias);
 }
 
 /* Is this consumer of the GPU an audio controller in udev's eyes? */

@@ -30,9 +30,9 @@ int gpu_find_group(struct udev *udev, char **ret_address, char **ret_group);
 /* Could a driver take the card, whose directory is fd, back from a guest? None could where the
  * screen has no more than the firmware's framebuffer, which vfio-pci ends, and the kernel is told
  * to leave it at that or has no driver for the card. Returns 1; 0 with the kernel's option that
- * forbids it, NULL if there is no driver; or a negative errno. A card that is not the firmware's
- * screen, and one that a hand-over has taken from its driver, is 1. */
-int gpu_can_come_back(int fd, const char **ret_option);
+ * forbids it, the caller's to free, NULL if there is no driver; or a negative errno. A card that is
+ * not the firmware's screen, and one that a hand-over has taken from its driver, is 1. */
+int gpu_can_come_back(int fd, char **ret_option);
 
 /* Lists the audio controllers whose driver depends on the GPU: those in the role "audio" that the
  * kernel shows as consumers of the GPU (device links, which i915 and xe make when snd_hda_intel or

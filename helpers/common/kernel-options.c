@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cleanup.h"
 #include "kernel-options.h"
 #include "sysfs.h"
+
+#define OPTION_MODULE_BLACKLIST "module_blacklist="
 
 int kernel_has_option(const char *option) {
         _cleanup_free_ char *options = NULL;
@@ -18,4 +23,33 @@ int kernel_has_option(const char *option) {
                 if (strcmp(word, option) == 0)
                         return 1;
         return 0;
+}
+
+/* As blacklisted() in kernel/module/main.c: whole names, between commas. */
+static bool has_name(const char *list, const char *name) {
+        size_t length;
+
+        for (; *list; list += length + (list[length] == ',')) {
+                length = strcspn(list, ",");
+                if (length == strlen(name) && strncmp(list, name, length) == 0)
+                        return true;
+        }
+        return false;
+}
+
+int kernel_forbids_module(const char *name, char **ret_option) {
+        _cleanup_free_ char *options = NULL;
+        const char *last = NULL;
+        int r = sysfs_read(AT_FDCWD, "/proc/cmdline", &options);
+        char *rest = options, *word;
+
+        if (r < 0)
+                return r;
+        while ((word = strsep(&rest, " ")))
+                if (strncmp(word, OPTION_MODULE_BLACKLIST, strlen(OPTION_MODULE_BLACKLIST)) == 0)
+                        last = word;
+        if (!last || !has_name(last + strlen(OPTION_MODULE_BLACKLIST), name))
+                return 0;
+        *ret_option = strdup(last);
+        return *ret_option ? 1 : -ENOMEM;
 }

@@ -4,3 +4,9 @@
 /* Does the kernel's command line have this word ("nomodeset", "systemd.unit=...")? Returns 1, 0, or
  * a negative errno. */
 int kernel_has_option(const char *option);
+
+/* Is the kernel told not to load this module ("module_blacklist=i915,xe")? Unlike modprobe's, this
+ * blacklist is the kernel's own: nobody can load it then. Takes the name as the kernel has it, with
+ * "_". Returns 1 with the option as it stands there, the caller's to free; 0; or a negative errno.
+ */
+int kernel_forbids_module(const char *name, char **ret_option);

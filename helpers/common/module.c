@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "kernel-options.h"
 #include "module.h"
 #include "names.h"
 #include "process.h"
@@ -46,6 +47,7 @@
         F(kmod_module_new_from_name)        \
         F(kmod_module_get_initstate)        \
         F(kmod_module_get_module)           \
+        F(kmod_module_get_name)             \
         F(kmod_module_probe_insert_module)  \
         F(kmod_module_unref)                \
         F(kmod_module_unref_list)
@@ -187,6 +189,25 @@ int module_exists(const char *name) {
         if (r == -ENOENT)
                 return 0;
         return r < 0 ? r : 1;
+}
+
+int module_find_forbidden(const char *name, char **ret_option) {
+        _cleanup_(sym_kmod_unrefp) struct kmod_ctx *ctx = NULL;
+        _cleanup_(sym_kmod_module_unref_listp) struct kmod_list *list = NULL;
+        struct kmod_list *entry;
+        int r = lookup(name, &ctx, &list);
+
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        for (entry = list; entry; entry = sym_kmod_list_next(list, entry)) {
+                _cleanup_(sym_kmod_module_unrefp) struct kmod_module *m =
+                        sym_kmod_module_get_module(entry);
+
+                r = kernel_forbids_module(sym_kmod_module_get_name(m), ret_option);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
 }
 
 /* The kernel and modprobe take "-" and "_" for the same; libkmod has "_" in names that it knows,

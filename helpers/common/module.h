@@ -15,6 +15,10 @@ int module_load_blacklisted(const char *name);
 /* Is there such a module, loaded, built in or on disk? Returns 1, 0, or a negative errno. */
 int module_exists(const char *name);
 
+/* Is there such a module on disk, or one that this alias stands for, that the kernel is told never
+ * to load? Returns 1 with the kernel's option, the caller's to free; 0; or a negative errno. */
+int module_find_forbidden(const char *name, char **ret_option);
+
 /* Has modprobe been told to run a command instead of loading this module (modprobe.d(5),
  * "install")? Returns 1 with the command, the caller's to free, 0, or a negative errno. */
 int module_find_install(const char *name, char **ret_command);

@@ -68,7 +68,7 @@ static void check_card(Check *c, struct udev *udev) {
 
 /* The card has no driver: could one take it back from a guest? */
 static void check_way_back(Check *c, int fd) {
-        const char *option;
+        _cleanup_free_ char *option = NULL;
         int r = gpu_can_come_back(fd, &option);
 
         if (r > 0)

@@ -77,7 +77,8 @@ static void file(Report *rep, const char *name, const char *path) {
 /* Of the command line only what has to do with us: it may have passwords and disks in it. */
 static void command_line(Report *rep) {
         static const char *const ours[] = {"iommu", "i915", "xe.", "vfio", "video", "pci",
-                "console", "vga", "nomodeset", "modprobe", "systemd.unit", "fbcon"};
+                "console", "vga", "nomodeset", "modprobe", "module_blacklist", "systemd.unit",
+                "fbcon"};
         _cleanup_free_ char *text = NULL;
         char *rest, *word;
 

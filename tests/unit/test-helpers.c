@@ -314,6 +314,15 @@ static void test_check_no_way_back(void) {
         assert_event(MESSAGE_NO_WAY_BACK, "has no driver", JOURNAL_DEVICE "=" GPU);
         file_write("/run/modprobe.d/more.conf", "alias pci:v00008086* i915\n");
         assert_int(run("vfio-claim", "--check"), 0);
+
+        /* the kernel's own blacklist, unlike modprobe's, is for everybody */
+        file_cover("/proc/cmdline", "module_blacklist=i915 modprobe.blacklist=i915 "
+                                    "module_blacklist=xe,i915_x,,i91\n");
+        assert_int(run("vfio-claim", "--check"), 0);
+        file_cover("/proc/cmdline", "quiet module_blacklist=xe,i915\n");
+        assert_int(run("vfio-claim", "--check"), 1);
+        assert_said("booted with module_blacklist=xe,i915, so no driver");
+        assert_event(MESSAGE_NO_WAY_BACK, "would stay dark", JOURNAL_DEVICE "=" GPU);
         file_cover("/proc/cmdline", NULL);
 }
 
