@@ -86,17 +86,24 @@ def idle_host(booted):
     booted.assert_untouched()
 
 
+# what tells why the monitor is dark, before the journal, of which a report may be cut short
+GRAPHICS = ("readlink /sys/bus/pci/devices/0000:00:02.0/driver; ls /dev/dri; "
+            "dmesg | grep -E 'i915|xe |vfio|lab-pci-id|drm' | tail -n 30; "
+            "grep -h '(EE)' /var/log/Xorg.*.log")
+JOURNAL = "journalctl -b --no-pager -o short-precise -n 120; systemctl list-jobs --no-pager"
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A test that fails on the host leaves the journal in its report."""
+    """A test that fails on the host leaves in its report what the host has to say."""
     outcome = yield
     report = outcome.get_result()
     host = next((value for value in item.funcargs.values() if isinstance(value, Host)), None)
     if report.when != "call" or not report.failed or not host:
         return
-    try:
-        text = host.call("journalctl -b --no-pager -o short-precise -n 120; "
-                         "systemctl list-jobs --no-pager").stdout
-    except Exception as e:  # the host may be gone, which the test's own error tells
-        text = f"no journal: {e}"
-    report.sections.append(("the host's journal", text))
+    for title, command in ("graphics", GRAPHICS), ("journal", JOURNAL):
+        try:
+            text = host.call(command).stdout
+        except Exception as e:  # the host may be gone, which the test's own error tells
+            text = f"no answer: {e}"
+        report.sections.append((f"the host's {title}", text))
