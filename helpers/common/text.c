@@ -2,8 +2,10 @@
 
 #include <ctype.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "text.h"
 
 char *text_printable(const char *text) {
@@ -13,6 +15,37 @@ char *text_printable(const char *text) {
                 if (iscntrl((unsigned char)*p))
                         *p = '?';
         return copy;
+}
+
+/* What means itself to every shell, wherever it stands in a word. */
+static bool is_plain(const char *text) {
+        if (*text == '\0')
+                return false;
+        for (; *text; text++)
+                if (!isalnum((unsigned char)*text) && !strchr("_-+./:@%,", *text))
+                        return false;
+        return true;
+}
+
+char *text_quote(const char *text) {
+        _cleanup_free_ char *printable = text_printable(text);
+        char *quoted, *end;
+
+        if (!printable)
+                return NULL;
+        if (is_plain(printable))
+                return strdup(printable);
+        quoted = end = malloc(strlen("''") + strlen("'\\''") * strlen(printable) + 1);
+        if (!quoted)
+                return NULL;
+        *end++ = '\'';
+        for (const char *p = printable; *p; p++)
+                if (*p == '\'')
+                        end = stpcpy(end, "'\\''");
+                else
+                        *end++ = *p;
+        stpcpy(end, "'");
+        return quoted;
 }
 
 static bool is_part_of_word(char c) {

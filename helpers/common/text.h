@@ -8,6 +8,10 @@
  * memory is out. */
 char *text_printable(const char *text);
 
+/* The same as one word of a shell's command that somebody may copy: in quotes where it needs them.
+ * Also the caller's to free, NULL when memory is out. */
+char *text_quote(const char *text);
+
 /* Writes a text with "[name]" for each of these names, a NULL-terminated list, where it stands for
  * itself: with no letter, digit, "_" or "-" before or after it ("i" is not taken out of "i915"). */
 void text_write_without(FILE *f, const char *text, char *const *names);

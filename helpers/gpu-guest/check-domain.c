@@ -20,6 +20,7 @@
 #include "common/pci.h"
 #include "common/process.h"
 #include "common/sysfs.h"
+#include "common/text.h"
 
 #define TIMEOUT_MS 15000
 #define CLASS_USB "0x0c03"
@@ -53,7 +54,8 @@ static const struct {
 typedef struct Definition {
         Check *check;
         const char *name;
-        Domain domain; /* as the hand-over reads it */
+        char *quoted_name; /* for the commands of advice */
+        Domain domain;     /* as the hand-over reads it */
         xmlXPathContextPtr xpath;
 } Definition;
 
@@ -162,15 +164,15 @@ static void advise_guest_address(Definition *d, bool has_gpu) {
                         "virsh dumpxml --inactive --security-info %s | "
                         "virt-xml --remove-device --controller model=pcie-root-port | "
                         "virt-xml %s%s%s" GUEST_ADDRESS " | virsh define /dev/stdin",
-                        d->name, verb, d->check->gpu, option);
+                        d->quoted_name, verb, d->check->gpu, option);
         else if (*taken == '\0' || strcmp(taken, "video") == 0)
-                check_advise(d->check, "virt-xml %s %s%s%s" GUEST_ADDRESS, d->name, verb,
+                check_advise(d->check, "virt-xml %s %s%s%s" GUEST_ADDRESS, d->quoted_name, verb,
                         d->check->gpu, option);
         else
                 check_advise(d->check,
                         "A <%s> is there. virsh edit %s: take its <address> out, then virt-xml %s "
                         "%s%s%s" GUEST_ADDRESS,
-                        taken, d->name, d->name, verb, d->check->gpu, option);
+                        taken, d->quoted_name, d->quoted_name, verb, d->check->gpu, option);
 }
 
 /* The hand-over's own answer. Returns whether the domain has the GPU. */
@@ -243,8 +245,8 @@ static void check_rom(Definition *d, size_t gpu) {
         else if (access(file, R_OK) < 0) {
                 check_add(
                         d->check, "rom", "Option ROM", ANSWER_NO, "%s: %s", file, strerror(errno));
-                check_advise(
-                        d->check, "Put it there, or take the <rom> out: virsh edit %s", d->name);
+                check_advise(d->check, "Put it there, or take the <rom> out: virsh edit %s",
+                        d->quoted_name);
         } else
                 check_add(d->check, "rom", "Option ROM", ANSWER_YES, "%s", file);
 }
@@ -270,7 +272,7 @@ static void check_spice(Definition *d) {
         }
         for (size_t i = 0; i < sizeof(spice_devices) / sizeof(*spice_devices); i++)
                 if (count(d, spice_devices[i].path) > 0)
-                        fprintf(f, "%svirt-xml %s %s", ftell(f) > 0 ? "; " : "", d->name,
+                        fprintf(f, "%svirt-xml %s %s", ftell(f) > 0 ? "; " : "", d->quoted_name,
                                 spice_devices[i].command);
         if (fclose(f) != 0)
                 d->check->out_of_memory = true;
@@ -289,14 +291,15 @@ static void check_screens(Definition *d) {
         else {
                 check_add(d->check, "display", "Virtual display", ANSWER_NO,
                         "There is a SPICE or VNC display, for which libvirt adds a video card.");
-                check_advise(d->check, "virt-xml %s --remove-device --graphics all", d->name);
+                check_advise(
+                        d->check, "virt-xml %s --remove-device --graphics all", d->quoted_name);
         }
         if (video == 0)
                 check_add(d->check, "video", "Emulated video", ANSWER_YES, "none");
         else {
                 check_add(d->check, "video", "Emulated video", ANSWER_NO,
                         "There is an emulated video card, and the guest may draw on that one.");
-                check_advise(d->check, "virt-xml %s --remove-device --video all", d->name);
+                check_advise(d->check, "virt-xml %s --remove-device --video all", d->quoted_name);
         }
 }
 
@@ -331,7 +334,7 @@ static void check_input(Definition *d) {
                 check_advise(d->check,
                         "For each of those that lsusb shows: virt-xml %s --add-device "
                         "--hostdev 0x1234:0x5678",
-                        d->name);
+                        d->quoted_name);
         }
 }
 
@@ -363,7 +366,7 @@ static void check_memory(Definition *d) {
                 check_add(d->check, "memory", "Memory limit", ANSWER_NO,
                         "All of the guest's memory is locked, and <hard_limit> leaves less than "
                         "1 GiB beside it.");
-                check_advise(d->check, "Take the <memtune> out: virsh edit %s", d->name);
+                check_advise(d->check, "Take the <memtune> out: virsh edit %s", d->quoted_name);
         }
 }
 
@@ -386,7 +389,7 @@ void check_domain(Check *c, const char *domain) {
         _cleanup_close_ int xml = read_definition(c, domain);
         _cleanup_(xmlFreeDocp) xmlDocPtr doc = NULL;
         _cleanup_(xmlXPathFreeContextp) xmlXPathContextPtr xpath = NULL;
-        _cleanup_free_ char *reason = NULL;
+        _cleanup_free_ char *reason = NULL, *quoted_name = NULL;
         Definition definition = {.check = c, .name = domain};
 
         if (xml < 0)
@@ -400,7 +403,8 @@ void check_domain(Check *c, const char *domain) {
         doc = xmlReadFd(xml, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
         definition.xpath = xpath = doc ? xmlXPathNewContext(doc) : NULL;
         (void)lseek(xml, 0, SEEK_SET);
-        if (xpath)
+        definition.quoted_name = quoted_name = text_quote(domain);
+        if (xpath && quoted_name)
                 check_definition(&definition, xml);
         else
                 c->out_of_memory = true; /* it was well-formed a moment ago */

@@ -48,7 +48,7 @@ static void check_script(Check *c, const char *path) {
         word = find_word(path);
         if (!word)
                 return;
-        name = text_printable(path);
+        name = text_quote(path);
         if (!name) {
                 c->out_of_memory = true;
                 return;

@@ -16,6 +16,23 @@ static void test_printable(void) {
         assert_printable("a\nb\033[31m\x7f", "a?b?[31m?");
 }
 
+static void assert_quoted(const char *text, const char *expected) {
+        _cleanup_free_ char *quoted = text_quote(text);
+
+        assert_str(quoted, expected);
+}
+
+static void test_quote(void) {
+        assert_quoted("win11", "win11");
+        assert_quoted("/etc/libvirt/hooks/qemu.d/a_b-c.1", "/etc/libvirt/hooks/qemu.d/a_b-c.1");
+        assert_quoted("", "''");
+        assert_quoted("Windows 11", "'Windows 11'");
+        assert_quoted("a;reboot", "'a;reboot'");
+        assert_quoted("$(reboot)~", "'$(reboot)~'");
+        assert_quoted("'", "''\\'''");
+        assert_quoted("it's\nÄ", "'it'\\''s?Ä'");
+}
+
 static void assert_without(const char *text, const char *expected) {
         char *const names[] = {(char[]){"anna"}, (char[]){"anna.smith"}, (char[]){"i"},
                 (char[]){"my-host"}, (char[]){""}, NULL};
@@ -42,6 +59,7 @@ static void test_without(void) {
 
 int main(void) {
         test_printable();
+        test_quote();
         test_without();
         return 0;
 }
