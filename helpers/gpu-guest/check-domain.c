@@ -356,8 +356,8 @@ static void check_firmware(Definition *d) {
                 check_add(d->check, "firmware", "Firmware", ANSWER_NO,
                         "BIOS on %s: it cannot start the graphics card there.",
                         machine ?: "this machine");
-                check_advise(d->check, "UEFI, chosen when the guest is made (virt-install --boot "
-                                       "uefi): an installed system would not boot any more.");
+                check_advise(d->check, "Make a new guest with UEFI (virt-install --boot uefi): the "
+                                       "system in this one would not boot any more with it.");
         }
 }
 

@@ -84,7 +84,7 @@ static void check_way_back(Check *c, int fd) {
                         "the screen would stay dark.",
                         option ? ", because of " : "", option ?: "");
                 check_advise(c,
-                        option ? "Take %s off the kernel's command line."
+                        option ? "Take %s off the kernel's command line, see gpu-guest(7)."
                                : "Install a kernel that has a driver for it.",
                         option);
         }
@@ -133,7 +133,8 @@ static void explain_no_iommu(Check *c) {
                 check_advise(c, "Take iommu=off, intel_iommu=off or intel_iommu=igfx_off off the "
                                 "kernel's command line.");
         else
-                check_advise(c, "Add intel_iommu=on to the kernel's command line.");
+                check_advise(c, "Add intel_iommu=on to the kernel's command line, see "
+                                "gpu-guest(7).");
 }
 
 /* Returns the IOMMU group, NULL if there is none. */
@@ -186,8 +187,8 @@ static void check_group(Check *c, int fd, const char *group, char *const *audio)
                         "goes to a guest as a whole or not at all.",
                         group, blocker.address, blocker.driver);
                 check_advise(c, "If the host can do without that device: take it from its driver "
-                                "before the guest starts, or give it to the guest as well. "
-                                "Otherwise another slot, or a firmware update.");
+                                "before the guest starts. Otherwise another slot, or a firmware "
+                                "update.");
         }
 }
 
@@ -298,7 +299,7 @@ static void check_unit(Check *c) {
         else if (r == 0) {
                 check_add(c, "check", "Hand-over", ANSWER_NO, "would be refused: %s",
                         text && *text ? text : "see the journal");
-                check_advise(c, "journalctl -b -u " UNIT_CHECK);
+                check_advise(c, "journalctl -b -x -u " UNIT_CHECK);
         } else
                 check_add(c, "check", "Hand-over", ANSWER_UNKNOWN, "%s cannot be asked: %s",
                         UNIT_CHECK, text ?: strerror(-r));

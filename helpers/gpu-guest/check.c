@@ -68,6 +68,11 @@ void check_done(Check *c) {
         free(c->points);
 }
 
+/* Is it commands for a shell? */
+static bool is_command(const char *advice) {
+        return islower((unsigned char)*advice);
+}
+
 static void print_point(FILE *f, const Point *p, size_t width) {
         static const struct {
                 const char *word;
@@ -83,8 +88,7 @@ static void print_point(FILE *f, const Point *p, size_t width) {
         terminal_print(f, p->text, INDENT, width);
         if (p->advice) {
                 fprintf(f, "%*s%s", INDENT, "", terminal_colour(f, COLOUR_BOLD));
-                terminal_print(
-                        f, p->advice, INDENT, islower((unsigned char)*p->advice) ? 0 : width);
+                terminal_print(f, p->advice, INDENT, is_command(p->advice) ? 0 : width);
                 fprintf(f, "%s", terminal_colour(f, COLOUR_PLAIN));
         }
 }
@@ -100,9 +104,16 @@ static size_t count(const Check *c, Answer answer) {
 void check_print(FILE *f, const Check *c) {
         size_t width = terminal_width(f) ?: WIDTH_DEFAULT, no = count(c, ANSWER_NO),
                unknown = count(c, ANSWER_UNKNOWN);
+        bool has_command = false;
 
-        for (size_t i = 0; i < c->n_points; i++)
+        for (size_t i = 0; i < c->n_points; i++) {
+                const char *advice = c->points[i].advice;
+
                 print_point(f, c->points + i, width);
+                has_command |= advice && is_command(advice);
+        }
+        if (has_command)
+                fputs("\nCommands are for root: sudo -i\n", f);
         if (no > 0)
                 fprintf(f, "\nNo: %zu of %zu points.\n", no, c->n_points);
         else if (unknown > 0)

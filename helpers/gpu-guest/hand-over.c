@@ -175,7 +175,7 @@ static int conclude(Course *c) {
         if (s.owner != OWNER_HOST)
                 return log_error_errno(EREMOTEIO,
                         "The graphics card is not back with the host. See: gpu-guest status; "
-                        "journalctl -b -u 'gpu-guest*'");
+                        "journalctl -b -x -u 'gpu-guest*'");
         printf("%sThe graphics card is with the host, driver %s.%s\n",
                 terminal_colour(stdout, COLOUR_GOOD), s.driver,
                 terminal_colour(stdout, COLOUR_PLAIN));
