@@ -90,6 +90,15 @@ static int run_virsh(const char *verb, const char *uuid) {
         return r > 0 ? -EREMOTEIO : r;
 }
 
+/* Where the guest has an agent, libvirt asks that, and answers only when the guest is off or a
+ * minute is over (qemuAgentShutdown() in src/qemu/qemu_agent.c). So a virsh that is still waiting
+ * has asked, if libvirt answers at all. */
+static int ask(const Guest *g) {
+        int r = run_virsh("shutdown", g->uuid);
+
+        return r == -ETIMEDOUT ? run_virsh("domstate", g->uuid) : r;
+}
+
 static int destroy(const Guest *g) {
         int r = run_virsh("destroy", g->uuid);
 
@@ -117,12 +126,13 @@ static int shut_down(const Guest *g, int seconds) {
 
         log_progress_event(EVENT(MESSAGE_GUEST_ASKED, .holder_pid = g->pid),
                 "Asking the guest to shut down, and waiting %d s for it.", seconds);
-        r = run_virsh("shutdown", g->uuid);
-        if (r < 0)
+        r = ask(g);
+        if (r < 0) {
                 log_warning_event(EVENT(MESSAGE_GUEST_GOES_ON, .holder_pid = g->pid), r,
                         "libvirt cannot ask the guest to shut down: %m");
-        else
-                r = process_wait_end(g->pid, seconds * 1000);
+                return destroy(g);
+        }
+        r = process_wait_end(g->pid, seconds * 1000);
         if (r == -ETIMEDOUT)
                 log_warning_event(EVENT(MESSAGE_GUEST_GOES_ON, .holder_pid = g->pid), r,
                         "The guest has not shut down within %d s (" SETTING_SHUTDOWN

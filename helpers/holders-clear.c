@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <systemd/sd-login.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -177,6 +178,17 @@ static int stop_service(sd_bus *bus, const Holder *h) {
         return 0;
 }
 
+/* A compositor that the user's service manager runs: where a login on a text console has asked for
+ * it, that ends with it, and a getty that logs in by itself would bring the next one. */
+static int keep_gettys_out(sd_bus *bus, const Holder *h) {
+        _cleanup_strv_free_ char **sessions = NULL;
+        int r = sd_uid_get_sessions(h->uid, 0, &sessions);
+
+        for (char **s = sessions; r >= 0 && s && *s; s++)
+                r = getty_keep_out(bus, *s, h->pid);
+        return r;
+}
+
 /* What is part of a graphical session ends for good, as the session has; the rest comes back. */
 static int stop_user_service(sd_bus *bus, const Holder *h) {
         int r = user_manager_is_graphical(h->uid, h->unit);
@@ -186,8 +198,10 @@ static int stop_user_service(sd_bus *bus, const Holder *h) {
                 r = remember("user-service %u %s", h->uid, h->unit);
                 if (r < 0)
                         return r;
-        } else if (r > 0)
+        } else if (r > 0) {
+                (void)keep_gettys_out(bus, h);
                 say_waiting(HOLDER_EVENT(MESSAGE_PROCESS_ENDED, h), h);
+        }
         if (r >= 0)
                 r = user_manager_stop(h->uid, h->unit);
         if (r < 0) {

@@ -15,6 +15,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/drm.h"
 #include "common/log.h"
 #include "common/message-ids.h"
 #include "common/names.h"
@@ -83,19 +84,23 @@ static int wait_framebuffer(Vtcon *ret) {
 
 /* Lets the framebuffer console draw. It takes over by itself when a driver brings a framebuffer.
  * When it was there all the time it has to be told, or else the dummy: which of them depends on how
- * the machine booted (common/vtcon.c). */
+ * the machine booted (common/vtcon.c). Returns 1, 0 if the driver waits for a monitor before it
+ * brings one (drm_fb_helper_single_fb_probe() in drivers/gpu/drm/drm_fb_helper.c), or a negative
+ * errno. */
 static int bind(void) {
         Vtcon fb, dummy;
         int r;
 
         r = wait_framebuffer(&fb);
+        if (r == -ENOENT && drm_has_monitor() == 0)
+                return 0;
         if (r == -ENOENT)
                 return log_error_event(EVENT(MESSAGE_CONSOLE_NOT_BACK), r,
                         "There is no framebuffer console: text consoles have no screen.");
         if (r < 0)
                 return log_error_errno(r, "Cannot look for the framebuffer console: %m");
         if (fb.bound || vtcon_bind(&fb) >= 0)
-                return 0;
+                return 1;
 
         r = vtcon_find(VTCON_NAME_DUMMY, &dummy);
         if (r >= 0)
@@ -107,7 +112,7 @@ static int bind(void) {
         if (r < 0)
                 return log_error_event(EVENT(MESSAGE_CONSOLE_NOT_BACK), r,
                         "Cannot give the text consoles back to %s: %m", fb.name);
-        return 0;
+        return 1;
 }
 
 static int restore(void) {
@@ -120,8 +125,10 @@ static int restore(void) {
         r = bind();
         if (r < 0)
                 return r;
-
-        log_progress("The framebuffer console draws the text consoles again.");
+        if (r == 0)
+                log_progress("No monitor is connected: the text consoles are drawn once one is.");
+        else
+                log_progress("The framebuffer console draws the text consoles again.");
         r = record_remove(RECORD_VTCON);
         if (r < 0)
                 log_warning_errno(

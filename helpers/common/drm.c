@@ -4,14 +4,20 @@
  * events until the deadline.
  */
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "cleanup.h"
 #include "clock.h"
 #include "drm.h"
 #include "gpu.h"
+#include "sysfs.h"
+
+#define SYSFS_DRM "/sys/class/drm"
 
 /* Is this a card ("card0", not the connector "card0-HDMI-A-1") of the GPU, and through udev? */
 static bool is_ready_card(struct udev_device *d, const char *gpu_address) {
@@ -95,4 +101,30 @@ int drm_wait_card(struct udev *udev, const char *gpu_address, int timeout_ms, ch
                 d = udev_monitor_receive_device(monitor);
         }
         return r;
+}
+
+int drm_has_monitor(void) {
+        _cleanup_(closedirp) DIR *dir = opendir(SYSFS_DRM);
+        bool has_connector = false;
+        struct dirent *de;
+
+        if (!dir)
+                return -errno;
+        /* a card has no such attribute, "card0-HDMI-A-1" has */
+        while ((de = readdir(dir))) {
+                _cleanup_free_ char *status = NULL;
+                char attribute[sizeof(de->d_name) + sizeof("/status")];
+                int r;
+
+                snprintf(attribute, sizeof(attribute), "%s/status", de->d_name);
+                r = sysfs_read(dirfd(dir), attribute, &status);
+                if (r == -ENOENT)
+                        continue;
+                if (r < 0)
+                        return r;
+                if (strcmp(status, "disconnected") != 0)
+                        return 1;
+                has_connector = true;
+        }
+        return has_connector ? 0 : -ENOENT;
 }

@@ -8,3 +8,8 @@
  * next and means nothing. *ret_name ("card0") is the caller's to free. Returns 0, -ETIMEDOUT, or
  * another negative errno. */
 int drm_wait_card(struct udev *udev, const char *gpu_address, int timeout_ms, char **ret_name);
+
+/* Is a monitor connected, to any card? Then, and not before, a driver makes a framebuffer for the
+ * text consoles. Returns 1, or if one may be; 0 if all connectors are without; -ENOENT if there are
+ * no connectors; or another negative errno. */
+int drm_has_monitor(void);

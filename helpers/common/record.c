@@ -27,18 +27,20 @@
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 #define NAME_SIZE_MAX 63 /* MODULE_NAME_LEN is 56 or 60 */
 
-static int open_directory(bool create) {
-        int fd = open(RUNTIME_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+/* Who can open the directory for reading can lock it, so its mode lets nobody but root; for the
+ * records in it, this is not needed (O_PATH). */
+static int open_directory(int access, bool create) {
+        int fd = open(RUNTIME_DIR, access | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
         if (fd < 0 && errno == ENOENT && create &&
-                (mkdir(RUNTIME_DIR, 0755) >= 0 || errno == EEXIST))
-                return open_directory(false);
+                (mkdir(RUNTIME_DIR, 0711) >= 0 || errno == EEXIST))
+                return open_directory(access, false);
         return fd < 0 ? -errno : fd;
 }
 
 int record_lock(int timeout_ms) {
         uint64_t deadline = clock_deadline(timeout_ms);
-        _cleanup_close_ int dir = open_directory(true);
+        _cleanup_close_ int dir = open_directory(O_RDONLY, true);
         int fd;
 
         if (dir < 0)
@@ -99,7 +101,7 @@ int record_write(const char *name, const char *text) {
         const Temporary new = temporary(name);
         int r;
 
-        dir = open_directory(true);
+        dir = open_directory(O_PATH, true);
         if (dir < 0)
                 return dir;
         fd = create_file(dir, new.name);
@@ -149,7 +151,7 @@ int record_read(const char *name, char ***ret) {
         ssize_t size;
         int r;
 
-        dir = open_directory(false);
+        dir = open_directory(O_PATH, false);
         if (dir < 0)
                 return dir;
         fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -208,7 +210,7 @@ int record_add(const char *name, const char *format, ...) {
 }
 
 int record_remove(const char *name) {
-        _cleanup_close_ int dir = open_directory(false);
+        _cleanup_close_ int dir = open_directory(O_PATH, false);
 
         if (dir == -ENOENT)
                 return 0;

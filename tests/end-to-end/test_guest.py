@@ -35,6 +35,16 @@ def test_guest_gets_the_gpu_and_the_host_gets_it_back(host, end):
     host.assert_has_gpu()
 
 
+def test_no_user_can_hold_the_lock(host):
+    """Of the records' directory; what is in it, everybody may read."""
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    assert "Permission denied" in host.call("flock /run/gpu-guest true", user="lab").stderr
+    host.run("cat /run/gpu-guest/gpu", user="lab")
+    host.run("virsh destroy painter")
+    host.assert_has_gpu()
+
+
 def test_again_and_again(host):
     for _ in range(2):
         host.run("virsh start painter")

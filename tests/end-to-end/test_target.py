@@ -108,6 +108,25 @@ def test_host_without_a_desktop_gets_none(host):
     assert host.run("systemctl is-active display-manager.service || :") == "inactive"
 
 
+def test_what_somebody_has_stopped_stays_so(host):
+    """Services that are enabled, and what runs once at boot. What belongs to the desktop comes back."""
+    for name, target, kind in (("stopped", "multi-user", "exec"), ("once", "multi-user", "oneshot"),
+                               ("kiosk", "graphical", "exec")):
+        command = "/bin/true" if kind == "oneshot" else "/bin/sleep infinity"
+        host.write(f"/etc/systemd/system/lab-{name}.service",
+                   f"[Service]\nType={kind}\nExecStart={command}\n"
+                   f"[Install]\nWantedBy={target}.target\n")
+    host.run("systemctl enable lab-stopped lab-once lab-kiosk")
+    host.run("systemctl start gpu-guest.target")
+    host.assert_guest_has_gpu(look="dark")
+    host.run("systemctl stop gpu-guest.target")
+    host.assert_has_gpu()
+    host.wait("systemctl is-active lab-kiosk.service")
+    assert host.run("systemctl is-active graphical.target") == "active"
+    ran = "systemctl show -P ExecMainStartTimestampMonotonic lab-stopped.service lab-once.service"
+    assert host.run(ran).split() == ["0", "0"]
+
+
 def test_admins_rule_overrules(host):
     """A rule in /etc says that the GPU is none: there is nothing to hand over."""
     host.write("/etc/udev/rules.d/73-gpu-guest-local.rules",

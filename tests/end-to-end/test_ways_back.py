@@ -36,6 +36,23 @@ def test_guest_that_does_not_listen(host):
     assert "has not shut down within 5 s" in host.journal("gpu-guest@painter.service")
 
 
+def test_guest_that_takes_its_time(host):
+    """Where an agent in the guest is asked, virsh answers only when that is off. This one is asked
+    after twenty seconds, and virsh waits for a minute."""
+    host.write("/usr/local/bin/virsh",
+               '#!/bin/sh\n'
+               'case "$*" in *" shutdown "*) (sleep 20; /usr/bin/virsh "$@") & sleep 60 ;; esac\n'
+               'exec /usr/bin/virsh "$@"\n')
+    host.run("chmod +x /usr/local/bin/virsh")
+    host.run("virsh start painter")
+    host.assert_guest_has_gpu("painter")
+    host.run("systemctl start graphical.target")
+    host.assert_has_gpu()
+    said = host.journal("gpu-guest@painter.service")
+    assert "Asking the guest to shut down" in said
+    assert "cannot ask" not in said and "stop" not in said
+
+
 def test_paused_guest(host):
     """It cannot be asked, so it is stopped at once."""
     host.run("virsh start painter")

@@ -12,7 +12,8 @@ typedef struct FakeManager {
         /* answers; NULL: an error */
         const char *system_state;
         const char *default_target;
-        const char *active_state; /* of the display manager, the only unit there is */
+        const char *active_state; /* of every unit; they are all the same one */
+        const char *load_state;   /* NULL: "loaded" */
         uint64_t inactive_since_us;
         const char *job_type; /* of every unit's job; NULL: none has one */
         const char *job_state;

@@ -615,6 +615,26 @@ static void test_vtcon_restore_gone(void) {
         assert_event(MESSAGE_CONSOLE_NOT_BACK, "no screen", NULL);
 }
 
+static void connector(const char *name, const char *status) {
+        _cleanup_free_ char *path = mock_path("/sys/class/drm/%s/status", name);
+
+        file_write(path, status);
+}
+
+/* The driver has the card, and makes no framebuffer before there is a monitor to show it. */
+static void test_vtcon_restore_without_monitor(void) {
+        mock_clear();
+        file_write(RECORD(RECORD_VTCON), "vtcon1\n");
+        connector("card0-HDMI-A-1", "disconnected\n");
+        connector("card0-DP-1", "unknown\n");
+        assert_int(run("vtcon-unbind", "--restore"), 1);
+        assert_said("text consoles have no screen");
+        connector("card0-DP-1", "disconnected\n");
+        assert_int(run("vtcon-unbind", "--restore"), 0);
+        assert_said("No monitor is connected: the text consoles are drawn once one is.");
+        assert_record(RECORD(RECORD_VTCON), NULL);
+}
+
 /* with a service manager */
 
 static void listen_manager(const FakeManager *m) {
@@ -765,6 +785,32 @@ static void test_desktop_by_default(void) {
                 &(FakeManager){.system_state = "starting", .default_target = "graphical.target"}, 0,
                 RESET "StartUnit graphical.target replace\n");
         assert_returns(&(FakeManager){}, 0, RESET "StartUnit graphical.target replace\n");
+}
+
+/* What is enabled and has been stopped stays so: multi-user.target is there and not asked for. */
+static void test_desktop_alone(void) {
+        FakeManager m = {.system_state = "running",
+                .default_target = "graphical.target",
+                .active_state = "active"};
+
+        mock_clear();
+        assert_returns(&m, 0,
+                RESET "StartUnit lightdm.service replace\nStartUnit udisks2.service replace\n"
+                      "StartUnit graphical.target ignore-requirements\n");
+        assert_event(MESSAGE_DESKTOP_BACK, "graphical.target", NULL);
+
+        m.load_state = "not-found";
+        assert_returns(&m, 0,
+                RESET "StartUnit lightdm.service replace\nStartUnit udisks2.service replace\n"
+                      "StartUnit graphical.target ignore-requirements\n");
+        assert_event(MESSAGE_DESKTOP_STAYS_AWAY, "There is no display manager", NULL);
+
+        m.start_error = SD_BUS_ERROR_ACCESS_DENIED;
+        assert_returns(&m, 1,
+                RESET "StartUnit lightdm.service replace\nStartUnit udisks2.service replace\n"
+                      "StartUnit graphical.target ignore-requirements\n");
+        assert_said("Cannot start udisks2.service, ignoring: This is the reason.");
+        assert_event(MESSAGE_DESKTOP_FAILS, "graphical.target", NULL);
 }
 
 static void test_desktop_by_record(void) {
@@ -927,6 +973,7 @@ int main(int argc, char *argv[]) {
         test_vtcon_unbind();
         test_vtcon_restore_later();
         test_vtcon_restore_gone();
+        test_vtcon_restore_without_monitor();
         test_holders_nothing();
         test_holders_setting();
         test_holders_restore();
@@ -935,6 +982,7 @@ int main(int argc, char *argv[]) {
         test_seat_nothing();
         test_seat_refused();
         test_desktop_by_default();
+        test_desktop_alone();
         test_desktop_by_record();
         test_desktop_stays_away();
         test_desktop_without_screen();

@@ -65,7 +65,7 @@ static void test_round_trip(void) {
         assert_int(record_write(RECORD_GPU, "0000:00:02.0 i915 i915\n"), 0);
         assert_record("0000:00:02.0 i915 i915");
         assert_int(stat(RUNTIME_DIR, &st), 0);
-        assert_int(st.st_mode, S_IFDIR | 0755);
+        assert_int(st.st_mode, S_IFDIR | 0711);
         assert_int(stat(PATH, &st), 0);
         assert_int(st.st_mode, S_IFREG | 0644);
 
