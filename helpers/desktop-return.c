@@ -91,48 +91,10 @@ static bool is_unwelcome(sd_bus *bus) {
         return false;
 }
 
-/* Is multi-user.target there, which the hand-over does not stop? Not if it took the GPU before the
- * boot had come so far. */
-static bool is_booted(sd_bus *bus) {
-        _cleanup_free_ char *state = NULL;
-
-        return unit_get_state(bus, UNIT_MULTI_USER, &state) >= 0 && strcmp(state, "active") == 0;
-}
-
-static void start_wanted(sd_bus *bus, const char *property) {
-        _cleanup_strv_free_ char **units = NULL;
-        int r = unit_get_dependencies(bus, UNIT_GRAPHICAL, property, &units);
-
-        if (r < 0)
-                log_warning_errno(r, "Cannot ask what " UNIT_GRAPHICAL " starts, ignoring: %m");
-        for (char **u = units; u && *u; u++) {
-                _cleanup_free_ char *reason = NULL;
-
-                if (strcmp(*u, UNIT_MULTI_USER) == 0)
-                        continue;
-                r = unit_queue_start(bus, *u, &reason);
-                /* what a target wants need not be there, and may be masked */
-                if (r < 0 && r != -ENOENT && r != -ERFKILL)
-                        log_warning_errno(
-                                r, "Cannot start %s, ignoring: %s", *u, reason ?: strerror(-r));
-        }
-}
-
-/* Starts the desktop's target with what it adds to multi-user.target. Left to itself, systemd would
- * also start all else that is enabled: what somebody has stopped, and what runs once at boot. */
-static int start_graphical(sd_bus *bus, char **ret_reason) {
-        if (!is_booted(bus))
-                return unit_queue_start(bus, UNIT_GRAPHICAL, ret_reason);
-        start_wanted(bus, "Requires");
-        start_wanted(bus, "Wants");
-        return unit_queue_start_alone(bus, UNIT_GRAPHICAL, ret_reason);
-}
-
 static int start(sd_bus *bus, const char *unit) {
         _cleanup_free_ char *reason = NULL;
         bool stale;
-        int r = strcmp(unit, UNIT_GRAPHICAL) == 0 ? start_graphical(bus, &reason)
-                                                  : unit_queue_start(bus, unit, &reason);
+        int r = unit_queue_start(bus, unit, &reason);
 
         if (r < 0)
                 return log_error_event(EVENT(MESSAGE_DESKTOP_FAILS), r, "Cannot start %s again: %s",

@@ -74,7 +74,6 @@
 #define SYSTEMD_JOB "org.freedesktop.systemd1.Job"
 #define SEAT_NAME "seat0"
 #define UNIT_GRAPHICAL "graphical.target"
-#define UNIT_MULTI_USER "multi-user.target"
 #define UNIT_DISPLAY_MANAGER "display-manager.service"
 #define UNIT_ANCHOR "gpu-guest-desktop.service"
 #define UNIT_VFIO "gpu-guest-vfio.service"

@@ -174,16 +174,6 @@ int unit_requires_any(sd_bus *bus, const char *unit, const char *prefix) {
         return requires_any(bus, unit, prefix, TARGETS_DEEP);
 }
 
-int unit_get_dependencies(sd_bus *bus, const char *unit, const char *property, char ***ret) {
-        _cleanup_free_ char *path = NULL;
-        int r = unit_get_path(bus, unit, &path);
-
-        if (r < 0)
-                return r;
-        return sd_bus_get_property_strv(
-                bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT, property, NULL, ret);
-}
-
 int unit_was_active(sd_bus *bus, const char *unit, unsigned within_ms) {
         _cleanup_free_ char *path = NULL, *state = NULL;
         uint64_t left_us;
@@ -259,10 +249,6 @@ static int queue_job(
 
 int unit_queue_start(sd_bus *bus, const char *unit, char **ret_reason) {
         return queue_job(bus, "StartUnit", unit, "replace", ret_reason);
-}
-
-int unit_queue_start_alone(sd_bus *bus, const char *unit, char **ret_reason) {
-        return queue_job(bus, "StartUnit", unit, "ignore-requirements", ret_reason);
 }
 
 int unit_queue_stop(sd_bus *bus, const char *unit, char **ret_reason) {

@@ -42,10 +42,6 @@ int unit_get_command(sd_bus *bus, const char *unit, char ***ret);
  * PartOf=), or a target on which that depends? Returns 1, 0, or a negative errno. */
 int unit_requires_any(sd_bus *bus, const char *unit, const char *prefix);
 
-/* Gives the units that the unit names in one kind of dependency ("Wants"), the caller's to free.
- * Returns 0 or a negative errno. */
-int unit_get_dependencies(sd_bus *bus, const char *unit, const char *property, char ***ret);
-
 /* Was the unit active a moment ago? Returns 1 if it is active, on its way there or back, or became
  * inactive at most within_ms ago; 0 if not, or if there is no such unit; or a negative errno. */
 int unit_was_active(sd_bus *bus, const char *unit, unsigned within_ms);
@@ -62,9 +58,6 @@ int unit_start_is_queued(sd_bus *bus, const char *unit);
  * has a Conflicts= on it.) Returns 0 or a negative errno; *ret_reason, if not NULL, is the
  * manager's own explanation, the caller's to free. */
 int unit_queue_start(sd_bus *bus, const char *unit, char **ret_reason);
-
-/* The same, for this unit only: what it wants or requires is not started with it. */
-int unit_queue_start_alone(sd_bus *bus, const char *unit, char **ret_reason);
 
 /* Queues a stop of the unit and does not wait for it. As above. */
 int unit_queue_stop(sd_bus *bus, const char *unit, char **ret_reason);

@@ -109,7 +109,8 @@ def test_host_without_a_desktop_gets_none(host):
 
 
 def test_what_somebody_has_stopped_stays_so(host):
-    """Services that are enabled, and what runs once at boot. What belongs to the desktop comes back."""
+    """Services that are enabled, and what runs once at boot: systemd passes by a target that is there.
+    What belongs to the desktop comes back."""
     for name, target, kind in (("stopped", "multi-user", "exec"), ("once", "multi-user", "oneshot"),
                                ("kiosk", "graphical", "exec")):
         command = "/bin/true" if kind == "oneshot" else "/bin/sleep infinity"

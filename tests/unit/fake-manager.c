@@ -56,16 +56,6 @@ static int get_need_reload(sd_bus *bus, const char *path, const char *interface,
         return sd_bus_message_append(reply, "b", false);
 }
 
-static int get_requires(sd_bus *bus, const char *path, const char *interface, const char *property,
-        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        return sd_bus_message_append(reply, "as", 1, "multi-user.target");
-}
-
-static int get_wants(sd_bus *bus, const char *path, const char *interface, const char *property,
-        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        return sd_bus_message_append(reply, "as", 2, "lightdm.service", "udisks2.service");
-}
-
 static int get_inactive_since(sd_bus *bus, const char *path, const char *interface,
         const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         return sd_bus_message_append(reply, "t", ((FakeManager *)userdata)->inactive_since_us);
@@ -193,8 +183,6 @@ static const sd_bus_vtable unit_vtable[] = {
         SD_BUS_PROPERTY("ActiveState", "s", get_active_state, 0, 0),
         SD_BUS_PROPERTY("LoadState", "s", get_load_state, 0, 0),
         SD_BUS_PROPERTY("NeedDaemonReload", "b", get_need_reload, 0, 0),
-        SD_BUS_PROPERTY("Requires", "as", get_requires, 0, 0),
-        SD_BUS_PROPERTY("Wants", "as", get_wants, 0, 0),
         SD_BUS_PROPERTY("InactiveEnterTimestampMonotonic", "t", get_inactive_since, 0, 0),
         SD_BUS_PROPERTY("Job", "(uo)", get_job, 0, 0),
         SD_BUS_VTABLE_END,
