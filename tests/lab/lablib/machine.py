@@ -102,11 +102,15 @@ class Lab:
 
     @property
     def state(self) -> dict:
-        """What its QEMU was last started with."""
+        """What its QEMU was last started with, and with what arguments for the kernel it was saved."""
         try:
             return json.loads(self.state_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise LabError(f"there is no lab '{self.name}', start it with: lab up") from None
+
+    def write_state(self, state: dict) -> None:
+        """Keep it for the next command."""
+        self.state_file.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
 
     def pid(self) -> Optional[int]:
         """The pid of its QEMU, if that runs."""
@@ -173,7 +177,7 @@ class Lab:
 
     def start_qemu(self, state: dict, snapshot: Optional[str] = None) -> None:
         """Start QEMU in a session of its own."""
-        self.state_file.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+        self.write_state(state)
         for _ in range(5):
             state["port"] = free_port()
             try:
@@ -184,7 +188,7 @@ class Lab:
                     raise
         else:
             raise LabError("found no free port for ssh")
-        self.state_file.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+        self.write_state(state)
 
     def qemu_command(self, state: dict, snapshot: Optional[str]) -> List[str]:
         """A PC whose VGA and sound controller are where Intel has them (see README.md)."""
@@ -231,16 +235,21 @@ class Lab:
             raise LabError(f"lab '{self.name}' did not power off within {POWEROFF_TIMEOUT} s; "
                            "it still runs, see: lab log; lab screen; lab down")
 
+    def end_qemu(self) -> None:
+        """As if by a power cut."""
+        pid = self.pid()
+        if not pid:
+            return
+        self.ssh_drop()
+        with contextlib.suppress(LabError), Qmp(self.dir / "qmp", timeout=QUIT_TIMEOUT) as qmp:
+            qmp.command("quit")
+        if not wait_exit(pid, QUIT_TIMEOUT):
+            os.kill(pid, signal.SIGKILL)
+            wait_exit(pid, QUIT_TIMEOUT)
+
     def destroy(self) -> None:
         """End its QEMU and forget its disk."""
-        pid = self.pid()
-        if pid:
-            self.ssh_drop()
-            with contextlib.suppress(LabError), Qmp(self.dir / "qmp", timeout=QUIT_TIMEOUT) as qmp:
-                qmp.command("quit")
-            if not wait_exit(pid, QUIT_TIMEOUT):
-                os.kill(pid, signal.SIGKILL)
-                wait_exit(pid, QUIT_TIMEOUT)
+        self.end_qemu()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     # snapshots
@@ -260,6 +269,9 @@ class Lab:
             said = qmp.monitor(f"savevm {tag}").strip()
         if tag not in self.tags():
             raise LabError(f"lab '{self.name}' was not saved as '{tag}': {said or 'QEMU does not say why'}")
+        state = self.state
+        state.setdefault("saved", {})[tag] = state["append"]
+        self.write_state(state)
 
     def load(self, tag: str) -> None:
         """Go back to a saved machine."""
@@ -269,12 +281,15 @@ class Lab:
             raise LabError(f"lab '{self.name}' has nothing saved as '{tag}', only: "
                            f"{' '.join(self.tags())}")
         self.ssh_drop()
-        if self.pid():
+        append = state["saved"][tag]
+        if self.pid() and state["append"] == append:
             with self.qmp() as qmp:
                 qmp.monitor(f"loadvm {tag}")
                 qmp.command("cont")
         else:
-            self.start_qemu(state, tag)
+            # a kernel that restarts gets from QEMU the arguments that this was started with
+            self.end_qemu()
+            self.start_qemu({**state, "append": append}, tag)
         self.wait_ssh()
         self.ssh_output("true", timeout=60)  # so that the next one takes no time to connect
         self.ssh_output(f"date --set=@{time.time():.2f}", timeout=60)
