@@ -9,7 +9,8 @@
  *
  * 1. find the process that has the GPU's VFIO group open, and see by its command line that it is
  * the domain's
- * 2. virsh shutdown (the guest sees its power button pressed), and GPU_GUEST_SHUTDOWN_SEC of time
+ * 2. virsh shutdown (the guest's agent is asked, else the guest sees its power button pressed), and
+ *    GPU_GUEST_SHUTDOWN_SEC of time
  * 3. virsh destroy; where libvirt does not answer, SIGTERM, on which QEMU closes its disks, and in
  *    the end SIGKILL
  */

@@ -179,10 +179,12 @@ static int stop_service(sd_bus *bus, const Holder *h) {
 }
 
 /* A compositor that the user's service manager runs: where a login on a text console has asked for
- * it, that ends with it, and a getty that logs in by itself would bring the next one. */
+ * it, that ends with it, and a getty that logs in by itself would bring the next one. Only of the
+ * console in front, where the compositor is: another login of the user's has nothing to do with it.
+ */
 static int keep_gettys_out(sd_bus *bus, const Holder *h) {
         _cleanup_strv_free_ char **sessions = NULL;
-        int r = sd_uid_get_sessions(h->uid, 0, &sessions);
+        int r = sd_uid_get_sessions(h->uid, 1, &sessions);
 
         for (char **s = sessions; r >= 0 && s && *s; s++)
                 r = getty_keep_out(bus, *s, h->pid);
