@@ -90,6 +90,19 @@ def test_libvirtd_restarts_under_the_guest(host):
     host.assert_has_gpu()
 
 
+def test_systemd_is_upgraded_under_the_hand_over(host):
+    """Its packages have it executed anew, while libvirt's hook waits for it."""
+    host.run("""
+        virsh start painter &
+        until systemctl is-active --quiet gpu-guest-desktop.service; do sleep 0.1; done
+        last=$(systemctl is-active gpu-guest-vfio.service)
+        systemctl daemon-reexec
+        wait $! && test "$last" != active""")
+    host.assert_guest_has_gpu("painter")
+    host.run("virsh destroy painter")
+    host.assert_has_gpu()
+
+
 def test_hook_by_hand(host):
     """As people try it over SSH: a defined domain, nothing on standard input."""
     host.run(f"{HOOK} painter prepare begin < /dev/null")

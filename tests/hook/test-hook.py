@@ -179,6 +179,13 @@ class Hook(Directory):
         self.assert_silent(result)
         self.assertEqual(self.marks(), ["gpu-guest@win10.service"])
 
+    def test_prepare_waits_on_the_message_bus(self):
+        """systemctl's own connection to systemd does not survive an upgrade of that."""
+        self.behave("systemctl", 'echo "$1 ${SYSTEMCTL_FORCE_BUS-}" >>seen')
+        self.run_hook("win10", "prepare", "begin", "-")
+        seen = (self.dir / "seen").read_text().splitlines()
+        self.assertEqual([line for line in seen if line.startswith("start")], ["start 1"] * 2)
+
     def test_prepare_relative(self):
         """As a person may run it."""
         for command in [f"./{self.hook.name}"], ["sh", self.hook.name]:
