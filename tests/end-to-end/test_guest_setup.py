@@ -207,15 +207,18 @@ def test_keyboard_as_an_input_device(guest):
     guest.assert_ordinary()
 
 
-def test_new_guest(guest):
+def test_new_guest(guest, which):
     """A guest that is installed from nothing, with UEFI, which runs in a window and then on the
     monitor. There is no system to be installed, and the firmware has no picture for this GPU. The
     host has little memory, disk space and network, and no qemu-img."""
     host = guest.host
+    # the lab's KVM is on QEMU's emulation of AMD's virtualization: with the guests of later releases QEMU
+    # 7.2 aborts in that (tcg_handle_interrupt), which is the lab's end
+    virtual = "" if "bookworm" in which else " --virt-type qemu"
     host.run("truncate -s 1M /var/lib/libvirt/images/win11.iso")
     session = host.run(SESSION)
     guest.do(NEW, replace={"--memory 8192 --vcpus 4 --disk size=64":
-                           "--memory 256 --vcpus 1 --disk size=1,format=raw",
+                           f"--memory 256 --vcpus 1 --disk size=1,format=raw{virtual}",
                            "--network network=default": "--network none"})
     guest.assert_in_a_window(session)
     assert "OVMF_CODE" in host.run(f"virsh dumpxml {DOMAIN}")

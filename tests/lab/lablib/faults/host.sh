@@ -76,22 +76,22 @@ background() {
 	systemd-run --quiet --unit="lab-fault-$$" "$@"
 }
 
-# login_on_tty COMMAND [OPTION]: the user lab logs in on tty2, and the login shell becomes COMMAND. With
+# login_on TTY COMMAND [OPTION]: the user lab logs in there, and the login shell becomes COMMAND. With
 # --autologin=lab that is the getty's doing, which does so again.
-login_on_tty() {
+login_on() {
 	# shellcheck disable=SC2016 # for the user's shell
-	printf '[ "$(tty)" != /dev/tty2 ] || exec %s\n' "$1" >>/home/lab/.profile
-	option=${2:-'--skip-login --login-options "-f lab"'}
-	restart=$([ $# -gt 1 ] && echo always || echo no)
-	drop_in getty@tty2.service 'ExecStart=' "ExecStart=-/sbin/agetty $option --noclear %I linux" \
+	printf '[ "$(tty)" != /dev/%s ] || exec %s\n' "$1" "$2" >>/home/lab/.profile
+	option=${3:-'--skip-login --login-options "-f lab"'}
+	restart=$([ $# -gt 2 ] && echo always || echo no)
+	drop_in "getty@$1.service" 'ExecStart=' "ExecStart=-/sbin/agetty $option --noclear %I linux" \
 		'Type=simple' "Restart=$restart"
-	systemctl start getty@tty2.service
+	systemctl start "getty@$1.service"
 }
 
 # weston_on_tty [OPTION]: a Wayland compositor in front of the desktop, from a login on tty2. It has no input devices
 # before its session is the active one, which it asks for after it has looked.
 weston_on_tty() {
-	login_on_tty 'weston --backend=drm-backend.so --use-pixman --continue-without-input --socket=on-tty' "$@" &&
+	login_on tty2 'weston --backend=drm-backend.so --use-pixman --continue-without-input --socket=on-tty' "$@" &&
 		until_ test -S /run/user/1000/on-tty && until_ grep -qx tty2 /sys/class/tty/tty0/active
 }
 
