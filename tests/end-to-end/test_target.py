@@ -3,6 +3,8 @@
 
 import pytest
 
+from lablib.host import STEPS
+
 
 @pytest.mark.parametrize("start, back", [
     ("start", "start graphical.target"),
@@ -24,7 +26,9 @@ def test_guest_under_the_target(host):
     host.assert_guest_has_gpu("painter")
     host.run("virsh destroy painter")
     host.wait("systemctl is-active gpu-guest@painter.service | grep -qxE 'inactive|failed'")
-    assert host.state()["driver"] == "vfio-pci"
+    host.wait_jobs()
+    stays = {"driver": "vfio-pci", "steps": " ".join(sorted(STEPS))}
+    assert host.state_of(stays) == stays
     host.run("systemctl start graphical.target")
     host.assert_has_gpu()
 

@@ -26,8 +26,9 @@ STEPS = ("desktop", "seat", "audio", "vtcon", "vfio")
 
 # What the kernel says when something is wrong, and never otherwise
 KERNEL_TROUBLE = r"WARNING:|BUG:|Oops|cut here|Call Trace|general protection|blocked for more than|use-after-free"
-# What systemd writes to the console when a unit fails, or keeps a shutdown waiting
-CONSOLE_TROUBLE = r"\[FAILED\]|[Tt]imed out|Job \S+/stop running \((\dmin|[3-9]\ds)"
+# What systemd writes to the console when a unit fails, or keeps a shutdown waiting; the kernel writes
+# there only what is worse than a warning
+CONSOLE_TROUBLE = r"\[FAILED\]|[Tt]imed out|Job \S+/stop running \((\dmin|[3-9]\ds)|" + KERNEL_TROUBLE
 
 
 def console_trouble(text: str) -> List[str]:
@@ -174,8 +175,8 @@ class Host:
             "module": "loaded", "records": "", "steps": "", "leases": "", "failed": "",
             "inhibitors": "", "vfio_users": "",
         }
-        if desktop:
-            back |= {"graphical_sessions": self.desktop.session, "server_on_gpu": "yes"}
+        back |= ({"graphical_sessions": self.desktop.session, "server_on_gpu": "yes"} if desktop else
+                 {"graphical_sessions": "", "server_on_gpu": "no"})
         return back
 
     def journal(self, *units: str) -> str:
@@ -187,11 +188,17 @@ class Host:
         """Warnings and worse in the kernel's log."""
         return self.run(f"dmesg | grep -E {shlex.quote(KERNEL_TROUBLE)} || :")
 
+    def kernel_trouble_before(self) -> str:
+        """The same of the boot before this one, as far as its journal goes."""
+        log = self.run("journalctl --no-pager -q -k -b -1 -o cat")
+        assert log, "there is no journal of the boot before"
+        return "\n".join(line for line in log.splitlines() if re.search(KERNEL_TROUBLE, line))
+
     # what has to be so
 
     def assert_untouched(self) -> None:
         """None of our units has run, and the desktop is the one that was there before."""
-        assert self.run("systemctl list-units --all --plain --no-legend 'gpu-guest*'") == ""
+        assert self.run("journalctl -b -q --no-pager -o cat -u 'gpu-guest*' _PID=1") == ""
         assert self.run("basename $(readlink /sys/bus/pci/devices/0000:00:02.0/driver)") == \
             self.what.driver
         assert self.run(SESSION) == self.session

@@ -20,9 +20,10 @@ until_() {
 
 # no step is up, on its way, or asked for
 is_idle() {
-	! systemctl list-units --plain --no-legend --state=active,activating,deactivating,reloading \
-		'gpu-guest-*' 'gpu-guest@*' 'gpu-guest.target' | grep -q . &&
-		! systemctl list-jobs --plain --no-legend | grep -q gpu-guest
+	up=$(systemctl list-units --plain --no-legend --state=active,activating,deactivating,reloading \
+		'gpu-guest-*' 'gpu-guest@*' 'gpu-guest.target') &&
+		jobs=$(systemctl list-jobs --plain --no-legend) &&
+		[ -z "$up" ] && ! echo "$jobs" | grep -q gpu-guest
 }
 
 until_idle() {
@@ -44,7 +45,7 @@ kill_process() {
 }
 
 is_off() {
-	! virsh list --name | grep -qx "$1"
+	up=$(virsh list --name) && ! echo "$up" | grep -qx "$1"
 }
 
 destroy_all() {

@@ -33,6 +33,12 @@ def console_since(host: Host, seen: int) -> List[str]:
     return [f"the console says: {line}" for line in console_trouble(host.lab("log").stdout[seen:])]
 
 
+def kernel_before(host: Host) -> List[str]:
+    """What the kernel has complained about in the boot that has ended."""
+    trouble = host.kernel_trouble_before()
+    return [f"the kernel said before: {trouble}"] if trouble else []
+
+
 def until(what: str, condition) -> None:
     """Wait for it, as long as a machine may take to go down."""
     deadline = time.monotonic() + DOWN_TIMEOUT
@@ -57,7 +63,7 @@ def reboot(host: Host, release: str) -> List[str]:
     go_down(host, "reboot", release)
     until("the machine to restart", lambda: has_rebooted(host, before))
     host.call("systemctl is-system-running --wait", timeout=DOWN_TIMEOUT)
-    return console_since(host, seen)
+    return console_since(host, seen) + kernel_before(host)
 
 
 def poweroff(host: Host, release: str) -> List[str]:
@@ -67,7 +73,7 @@ def poweroff(host: Host, release: str) -> List[str]:
     until("the machine to be off", lambda: not is_up(host))
     problems = console_since(host, seen)
     host.lab("reboot", "--root", host.bundle, timeout=900)
-    return problems
+    return problems + kernel_before(host)
 
 
 def sleep(host: Host, release: str) -> List[str]:
