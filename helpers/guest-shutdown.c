@@ -104,7 +104,7 @@ static int destroy(const Guest *g) {
         int r = run_virsh("destroy", g->uuid);
 
         if (r >= 0)
-                r = process_wait_end(g->pid, END_TIMEOUT_MS);
+                r = process_wait_end_of(g->pidfd, END_TIMEOUT_MS);
         for (size_t i = 0; r < 0 && i < 2; i++) {
                 static const int signals[] = {SIGTERM, SIGKILL};
 
@@ -112,7 +112,7 @@ static int destroy(const Guest *g) {
                         r, "libvirt does not stop the guest, sending signal %d: %m", signals[i]);
                 r = process_signal(g->pidfd, signals[i]);
                 if (r >= 0)
-                        r = process_wait_end(g->pid, END_TIMEOUT_MS);
+                        r = process_wait_end_of(g->pidfd, END_TIMEOUT_MS);
         }
         if (r < 0)
                 return log_error_event(EVENT(MESSAGE_GUEST_STAYS, .holder_pid = g->pid), r,
@@ -133,7 +133,7 @@ static int shut_down(const Guest *g, int seconds) {
                         "libvirt cannot ask the guest to shut down: %m");
                 return destroy(g);
         }
-        r = process_wait_end(g->pid, seconds * 1000);
+        r = process_wait_end_of(g->pidfd, seconds * 1000);
         if (r == -ETIMEDOUT)
                 log_warning_event(EVENT(MESSAGE_GUEST_GOES_ON, .holder_pid = g->pid), r,
                         "The guest has not shut down within %d s (" SETTING_SHUTDOWN

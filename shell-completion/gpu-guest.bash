@@ -16,7 +16,7 @@ _gpu_guest_candidates() {
 	elif [[ ${COMP_WORDS[COMP_CWORD - 1]} != "$verb" ]]; then
 		return
 	elif [[ $verb == check || $verb == report ]]; then
-		virsh --quiet --connect=qemu:///system list --all --name 2>/dev/null
+		virsh --quiet --readonly --connect=qemu:///system list --all --name 2>/dev/null
 	elif [[ $verb == try ]]; then
 		printf '%s\n' 10s 30s 1min 5min
 	fi

@@ -110,7 +110,7 @@ int drm_has_monitor(void) {
 
         if (!dir)
                 return -errno;
-        /* a card has no such attribute, "card0-HDMI-A-1" has */
+        /* a card has no such attribute, "card0-HDMI-A-1" has; "version" is a file */
         while ((de = readdir(dir))) {
                 _cleanup_free_ char *status = NULL;
                 char attribute[sizeof(de->d_name) + sizeof("/status")];
@@ -118,7 +118,7 @@ int drm_has_monitor(void) {
 
                 snprintf(attribute, sizeof(attribute), "%s/status", de->d_name);
                 r = sysfs_read(dirfd(dir), attribute, &status);
-                if (r == -ENOENT)
+                if (r == -ENOENT || r == -ENOTDIR)
                         continue;
                 if (r < 0)
                         return r;

@@ -22,17 +22,21 @@ int process_open(pid_t pid) {
         return fd < 0 ? -errno : fd;
 }
 
-int process_wait_end(pid_t pid, int timeout_ms) {
-        _cleanup_close_ int fd = process_open(pid);
-        struct pollfd pfd = {.fd = fd, .events = POLLIN};
-        int r;
+int process_wait_end_of(int pidfd, int timeout_ms) {
+        struct pollfd pfd = {.fd = pidfd, .events = POLLIN};
+        int r = poll(&pfd, 1, timeout_ms);
 
-        if (fd < 0)
-                return fd == -ESRCH ? 0 : fd;
-        r = poll(&pfd, 1, timeout_ms);
         if (r < 0)
                 return -errno;
         return r == 0 ? -ETIMEDOUT : 0;
+}
+
+int process_wait_end(pid_t pid, int timeout_ms) {
+        _cleanup_close_ int fd = process_open(pid);
+
+        if (fd < 0)
+                return fd == -ESRCH ? 0 : fd;
+        return process_wait_end_of(fd, timeout_ms);
 }
 
 int process_signal(int pidfd, int signal) {

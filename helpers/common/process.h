@@ -13,11 +13,14 @@ int process_open(pid_t pid);
  * or another negative errno. A process that is not there has ended. */
 int process_wait_end(pid_t pid, int timeout_ms);
 
+/* The same of an open process. */
+int process_wait_end_of(int pidfd, int timeout_ms);
+
 /* Sends a signal to an open process. One that has ended already is success. */
 int process_signal(int pidfd, int signal);
 
 /* Gives the name the kernel has for a process (/proc/PID/comm), the caller's to free. The process
- * itself may have set it, to whatever it likes: control characters are replaced by "?". */
+ * itself may have set it, to whatever it likes: it is made printable (text.h). */
 int process_get_name(pid_t pid, char **ret);
 
 /* Has this process killed when its parent, whose PID is given, ends. The kernel forgets it when a

@@ -8,12 +8,59 @@
 #include "cleanup.h"
 #include "text.h"
 
-char *text_printable(const char *text) {
-        char *copy = strdup(text);
+static bool is_within(unsigned char c, unsigned char first, unsigned char last) {
+        return first <= c && c <= last;
+}
 
-        for (char *p = copy; p && *p; p++)
-                if (iscntrl((unsigned char)*p))
-                        *p = '?';
+/* How many bytes the first character has in UTF-8, 0 if it is none (RFC 3629, section 4). */
+static size_t character_size(const char *text) {
+        const unsigned char *p = (const unsigned char *)text;
+        unsigned char first = 0x80, last = 0xbf; /* that the second byte may be */
+        size_t size = is_within(p[0], 0x01, 0x7f)   ? 1
+                      : is_within(p[0], 0xc2, 0xdf) ? 2
+                      : is_within(p[0], 0xe0, 0xef) ? 3
+                      : is_within(p[0], 0xf0, 0xf4) ? 4
+                                                    : 0;
+
+        if (p[0] == 0xe0)
+                first = 0xa0;
+        else if (p[0] == 0xed)
+                last = 0x9f;
+        else if (p[0] == 0xf0)
+                first = 0x90;
+        else if (p[0] == 0xf4)
+                last = 0x8f;
+        for (size_t i = 1; i < size; i++) {
+                if (!is_within(p[i], first, last))
+                        return 0;
+                first = 0x80;
+                last = 0xbf;
+        }
+        return size;
+}
+
+/* Both sets of ISO 6429: U+009B begins a sequence of a terminal's as ESC and "[" do. */
+static bool is_control(const char *text, size_t size) {
+        const unsigned char *p = (const unsigned char *)text;
+
+        return size == 1 ? iscntrl(p[0]) : size == 2 && p[0] == 0xc2 && p[1] < 0xa0;
+}
+
+char *text_printable(const char *text) {
+        char *copy = malloc(strlen(text) + 1), *end = copy;
+
+        if (!copy)
+                return NULL;
+        while (*text) {
+                size_t size = character_size(text);
+
+                if (size == 0 || is_control(text, size))
+                        *end++ = '?';
+                else
+                        end = mempcpy(end, text, size);
+                text += size > 0 ? size : 1;
+        }
+        *end = '\0';
         return copy;
 }
 

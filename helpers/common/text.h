@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 /* Copies a text that others have written, a domain's name say, with a "?" for each control
- * character, so that it cannot make lines or colours of its own; the caller's to free, NULL when
- * memory is out. */
+ * character and each byte that is not UTF-8: so it cannot make lines or colours of its own, and
+ * systemd, journalctl and who reads JSON take it; the caller's to free, NULL when memory is out. */
 char *text_printable(const char *text);
 
 /* The same as one word of a shell's command that somebody may copy: in quotes where it needs them.

@@ -106,6 +106,10 @@ static int run(const char *const *argv, int input, int *ret_output, int *ret_err
         return r;
 }
 
+static bool begins_with(const char *text, const char *prefix) {
+        return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
 /* The first line of what a program has said, without its own name, the caller's to free. */
 static char *first_line(int fd) {
         char text[LINE_MAX_SIZE], *begin = text;
@@ -115,17 +119,17 @@ static char *first_line(int fd) {
                 n = 0;
         text[n] = '\0';
         text[strcspn(text, "\n")] = '\0';
-        if (strncmp(begin, "error: ", 7) == 0)
-                begin += 7;
-        else if (strncmp(begin, "gpu-guest-lease: ", 17) == 0)
-                begin += 17;
+        if (begins_with(begin, "error: "))
+                begin += strlen("error: ");
+        else if (begins_with(begin, "gpu-guest-lease: "))
+                begin += strlen("gpu-guest-lease: ");
         return strdup(begin);
 }
 
 /* The definition, in a memfd; negative if there is none, which has been said. */
 static int read_definition(Check *c, const char *domain) {
-        const char *const argv[] = {"virsh", "--quiet", "--connect=qemu:///system", "dumpxml",
-                "--inactive", "--domain", domain, NULL};
+        const char *const argv[] = {"virsh", "--quiet", "--readonly", "--connect=qemu:///system",
+                "dumpxml", "--inactive", "--domain", domain, NULL};
         _cleanup_close_ int output = -1, error = -1;
         _cleanup_free_ char *reason = NULL;
         int r = run(argv, -1, &output, &error);
@@ -139,11 +143,30 @@ static int read_definition(Check *c, const char *domain) {
         if (r == -ENOENT)
                 check_add(c, "domain", "Domain", ANSWER_UNKNOWN, "virsh is not installed.");
         else
-                check_add(c, "domain", "Domain", r < 0 ? ANSWER_UNKNOWN : ANSWER_NO, "%s",
+                check_add(c, "domain", "Domain",
+                        r < 0 || (reason && begins_with(reason, "failed to connect"))
+                                ? ANSWER_UNKNOWN
+                                : ANSWER_NO,
+                        "%s",
                         r < 0               ? strerror(-r)
                         : reason && *reason ? reason
                                             : "virsh has failed");
         return -EREMOTEIO;
+}
+
+/* virsh takes digits for the number of a domain that runs, if there is one. */
+static bool is_another(const Definition *d) {
+        _cleanup_free_ char *name = NULL;
+
+        if (d->name[strspn(d->name, "0123456789")] != '\0')
+                return false;
+        name = get_string(d, "string(/domain/name)");
+        if (!name || strcmp(name, d->name) == 0)
+                return false;
+        check_add(d->check, "domain", "Domain", ANSWER_UNKNOWN,
+                "To virsh %s is the number of a domain that runs, %s.", d->name, name);
+        check_advise(d->check, "Ask by its UUID, which \"virsh list --all --name --uuid\" shows.");
+        return true;
 }
 
 /*
@@ -404,9 +427,9 @@ void check_domain(Check *c, const char *domain) {
         definition.xpath = xpath = doc ? xmlXPathNewContext(doc) : NULL;
         (void)lseek(xml, 0, SEEK_SET);
         definition.quoted_name = quoted_name = text_quote(domain);
-        if (xpath && quoted_name)
-                check_definition(&definition, xml);
-        else
+        if (!xpath || !quoted_name)
                 c->out_of_memory = true; /* it was well-formed a moment ago */
+        else if (!is_another(&definition))
+                check_definition(&definition, xml);
         domain_done(&definition.domain);
 }

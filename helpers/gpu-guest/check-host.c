@@ -241,7 +241,7 @@ static void check_user(Check *c, const char *group) {
 
 /* What will happen to one who has it open. */
 static const char *fate(Check *c, const Holder *h) {
-        if (owner_goes_with_desktop(c->bus, h))
+        if (h->kind != HOLDER_FOREIGN && owner_goes_with_desktop(c->bus, h))
                 return "goes with the desktop";
         switch (h->kind) {
         case HOLDER_SERVICE:
@@ -256,7 +256,7 @@ static const char *fate(Check *c, const Holder *h) {
 
 static void check_holder(Check *c, const Holder *h) {
         _cleanup_free_ char *description = holder_describe(h);
-        bool blocks = h->kind == HOLDER_FOREIGN && !owner_goes_with_desktop(c->bus, h);
+        bool blocks = h->kind == HOLDER_FOREIGN;
 
         if (h->kind == HOLDER_KEEPER)
                 return;

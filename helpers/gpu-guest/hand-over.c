@@ -55,14 +55,18 @@ static int remember(Course *c, const char *text) {
 }
 
 /* What steps that are up have said is no news when they are undone, and not what is going on then.
- */
+ * Why others failed some time ago is none either: systemd forgets that it was so, as libvirt's hook
+ * has it forget. */
 static void remember_steps(Course *c) {
         _cleanup_(state_done) State s = {};
 
-        if (state_read(c->bus, &s) >= 0)
-                for (size_t i = 0; i < s.n_steps; i++)
-                        if (step_is_up(s.steps + i))
-                                (void)remember(c, s.steps[i].text);
+        if (state_read(c->bus, &s) < 0)
+                return;
+        for (size_t i = 0; i < s.n_steps; i++)
+                if (step_is_up(s.steps + i))
+                        (void)remember(c, s.steps[i].text);
+                else if (strcmp(s.steps[i].active, "failed") == 0)
+                        (void)unit_reset_failed(c->bus, s.steps[i].unit);
 }
 
 static int course_begin(Course *c) {

@@ -81,7 +81,8 @@ void status_print(FILE *f, const State *s) {
                 print_field(f, "Since", "%s", moment ?: "?");
         }
         for (size_t i = 0; i < s->n_leases; i++) {
-                _cleanup_free_ char *moment = format_moment(s->leases[i].since_us);
+                uint64_t us = s->leases[i].since_us;
+                _cleanup_free_ char *moment = us > 0 ? format_moment(us) : NULL;
 
                 print_field(f, i == 0 ? "Lent to" : "", "%s, since %s", s->leases[i].domain,
                         moment ?: "?");
@@ -99,6 +100,10 @@ static json_object *string_or_null(const char *text) {
         return text ? json_object_new_string(text) : NULL;
 }
 
+static json_object *time_or_null(uint64_t us) {
+        return us > 0 ? json_object_new_int64((int64_t)us) : NULL;
+}
+
 static json_object *leases_to_json(const State *s) {
         json_object *list = json_object_new_array();
 
@@ -106,8 +111,7 @@ static json_object *leases_to_json(const State *s) {
                 json_object *lease = json_object_new_object();
 
                 json_object_object_add(lease, "domain", string_or_null(s->leases[i].domain));
-                json_object_object_add(
-                        lease, "since", json_object_new_int64((int64_t)s->leases[i].since_us));
+                json_object_object_add(lease, "since", time_or_null(s->leases[i].since_us));
                 json_object_array_add(list, lease);
         }
         return list;
@@ -142,8 +146,7 @@ static char *to_json(const State *s) {
         json_object_object_add(o, "owner", json_object_new_string(owner_name(s->owner)));
         json_object_object_add(o, "guest", string_or_null(s->guest));
         json_object_object_add(o, "pid", s->guest ? json_object_new_int(s->guest_pid) : NULL);
-        json_object_object_add(
-                o, "since", s->since_us ? json_object_new_int64((int64_t)s->since_us) : NULL);
+        json_object_object_add(o, "since", time_or_null(s->since_us));
         json_object_object_add(o, "target", json_object_new_boolean(s->target));
         json_object_object_add(o, "trial", string_or_null(s->trial));
         json_object_object_add(o, "leases", leases_to_json(s));

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -10,8 +13,21 @@
 #include "terminal.h"
 
 #define USEC_PER_SEC 1000000U
-#define WIDTH_MIN 60
+#define WIDTH_MIN 40
 #define WIDTH_MAX 100
+
+/* A terminal that knows escape sequences. */
+static bool is_terminal(FILE *stream) {
+        const char *term = getenv("TERM");
+
+        return term && strcmp(term, "dumb") != 0 && isatty(fileno(stream));
+}
+
+static size_t columns(FILE *stream) {
+        struct winsize size;
+
+        return ioctl(fileno(stream), TIOCGWINSZ, &size) < 0 ? 0 : size.ws_col;
+}
 
 const char *terminal_colour(FILE *stream, Colour colour) {
         static const char *const codes[] = {
@@ -21,22 +37,19 @@ const char *terminal_colour(FILE *stream, Colour colour) {
                 [COLOUR_BAD] = "\033[1;31m",
                 [COLOUR_FAINT] = "\033[2m",
         };
-        const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+        const char *no_color = getenv("NO_COLOR");
 
-        if ((no_color && *no_color) || !term || strcmp(term, "dumb") == 0 ||
-                !isatty(fileno(stream)))
+        if ((no_color && *no_color) || !is_terminal(stream))
                 return "";
         return codes[colour];
 }
 
 size_t terminal_width(FILE *stream) {
-        struct winsize size;
+        size_t n = columns(stream);
 
-        if (ioctl(fileno(stream), TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+        if (n == 0)
                 return 0;
-        return size.ws_col < WIDTH_MIN   ? WIDTH_MIN
-               : size.ws_col > WIDTH_MAX ? WIDTH_MAX
-                                         : size.ws_col;
+        return n < WIDTH_MIN ? WIDTH_MIN : n > WIDTH_MAX ? WIDTH_MAX : n;
 }
 
 void terminal_print(FILE *stream, const char *text, size_t indent, size_t width) {
@@ -61,9 +74,12 @@ void terminal_print(FILE *stream, const char *text, size_t indent, size_t width)
 }
 
 void terminal_live(FILE *stream, const char *text) {
-        if (!isatty(fileno(stream)))
+        size_t n = columns(stream);
+
+        if (!is_terminal(stream))
                 return;
-        fprintf(stream, "\r\033[K%s", text);
+        /* a line that goes on in the next one cannot be taken back */
+        fprintf(stream, "\r\033[K%.*s", n > 0 ? (int)n - 1 : INT_MAX, text);
         fflush(stream);
 }
 

@@ -284,6 +284,14 @@ def test_check_older_scripts(idle_host):
     assert f"{begin}/start.sh may hand the graphics card over" in text
 
 
+def test_check_number(host):
+    """To virsh it is that of a domain that runs, whatever another is called."""
+    host.run("virsh start plain")
+    number = host.run("virsh domid plain")
+    result = host.call(f"gpu-guest check --json {number}")
+    assert f"{number} is the number of a domain that runs, plain" in points(result)["domain"]["text"]
+
+
 def test_check_vfio_pci(idle_host):
     host = idle_host
     host.write("/etc/modprobe.d/fault.conf", "install vfio-pci /bin/false\n")

@@ -627,6 +627,7 @@ static void test_vtcon_restore_without_monitor(void) {
         file_write(RECORD(RECORD_VTCON), "vtcon1\n");
         connector("card0-HDMI-A-1", "disconnected\n");
         connector("card0-DP-1", "unknown\n");
+        file_write("/sys/class/drm/version", "drm 1.1.0 20060810\n");
         assert_int(run("vtcon-unbind", "--restore"), 1);
         assert_said("text consoles have no screen");
         connector("card0-DP-1", "disconnected\n");

@@ -14,6 +14,18 @@ static void test_printable(void) {
         assert_printable("", "");
         assert_printable("win11 \xc3\xa4 (1)", "win11 \xc3\xa4 (1)");
         assert_printable("a\nb\033[31m\x7f", "a?b?[31m?");
+        /* the other control characters: a terminal's CSI */
+        assert_printable("\xc2\x80\xc2\x9b"
+                         "31m\xc2\xa0",
+                "??31m\xc2\xa0");
+        /* not UTF-8: cut, without a beginning, too long, of a pair, too large */
+        assert_printable("a\xd1", "a?");
+        assert_printable("\xe2\x82x\xf0\x9f\x98", "??x???");
+        assert_printable("\x80\xff\xfe", "???");
+        assert_printable("\xc0\xaf\xe0\x9f\xbf\xf0\x8f\xbf\xbf", "?????????");
+        assert_printable("\xed\xa0\x80\xf4\x90\x80\x80", "???????");
+        assert_printable("\xe2\x82\xac\xed\x9f\xbf\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf",
+                "\xe2\x82\xac\xed\x9f\xbf\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf");
 }
 
 static void assert_quoted(const char *text, const char *expected) {

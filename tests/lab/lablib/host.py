@@ -197,8 +197,10 @@ class Host:
     # what has to be so
 
     def assert_untouched(self) -> None:
-        """None of our units has run, and the desktop is the one that was there before."""
-        assert self.run("journalctl -b -q --no-pager -o cat -u 'gpu-guest*' _PID=1") == ""
+        """None of our units has run but the check, which only looks, and the desktop is the one that was
+        there before."""
+        assert self.run("journalctl -b -q --no-pager -o cat -u gpu-guest.target -u 'gpu-guest@*' "
+                        "-u 'gpu-guest-[!c]*' _PID=1") == ""
         assert self.run("basename $(readlink /sys/bus/pci/devices/0000:00:02.0/driver)") == \
             self.what.driver
         assert self.run(SESSION) == self.session
