@@ -476,11 +476,22 @@ static int make_let_go(sd_bus *bus) {
         return r < 0 || sound.n == 0 ? r : clear_sound(bus, &sound, refuse);
 }
 
+/* A console that draws by itself (kmscon) has held the card where there was no desktop. If there is
+ * one now, it has taken that console's place, and would be stopped by it. */
+static bool is_replaced(sd_bus *bus, const char *unit) {
+        return is_running(bus, UNIT_DISPLAY_MANAGER) &&
+               unit_excludes(bus, unit, UNIT_DISPLAY_MANAGER) > 0;
+}
+
 /* The inverse. */
 static int start_service(sd_bus *bus, const char *unit) {
         _cleanup_free_ char *reason = NULL;
         int r;
 
+        if (is_replaced(bus, unit)) {
+                log_info("%s is not started again: the desktop would stop.", unit);
+                return 0;
+        }
         log_progress_event(
                 EVENT(MESSAGE_SERVICE_RESUMED, .holder_unit = unit), "Starting %s again.", unit);
         r = unit_queue_start(bus, unit, &reason);

@@ -128,7 +128,7 @@ static int leave_vfio(const Card *card) {
 
 /* Lets the card's own driver match again. An override that is not ours stays. */
 static int lift_override(const Card *card) {
-        int r = pci_lift_driver_override(card->fd, DRIVER_VFIO_PCI);
+        int r = pci_lift_vfio_override(card->fd);
 
         if (r < 0)
                 return log_warning_errno(r, "Cannot free the graphics card for its driver: %m");
@@ -301,7 +301,7 @@ static int restore(Card *card) {
         r = pci_get_driver(card->fd, &now);
         if (r < 0)
                 return log_error_errno(r, "Cannot read the graphics card's driver: %m");
-        if (now && strcmp(now, DRIVER_VFIO_PCI) == 0) {
+        if (pci_driver_is_vfio(now)) {
                 r = leave_vfio(card);
                 if (r < 0)
                         return r;

@@ -263,8 +263,8 @@ static int claim(struct udev *udev, int fd, const char *gpu, const char *group) 
 
         if (r < 0)
                 return log_error_errno(r, "Cannot read the graphics card's driver: %m");
-        if (now.driver && strcmp(now.driver, DRIVER_VFIO_PCI) == 0) {
-                log_info("vfio-pci has the graphics card already.");
+        if (pci_driver_is_vfio(now.driver)) {
+                log_info("%s has the graphics card already.", now.driver);
                 return 0;
         }
 

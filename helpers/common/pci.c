@@ -142,13 +142,21 @@ int pci_set_driver_override(int fd, const char *driver) {
         return strcmp(now, driver ?: "(null)") == 0 || (!driver && *now == '\0') ? 0 : -EIO;
 }
 
-int pci_lift_driver_override(int fd, const char *driver) {
+bool pci_driver_is_vfio(const char *driver) {
+        const char *end = driver ? strstr(driver, "vfio") : NULL;
+
+        if (!end || (end > driver && end[-1] != '-' && end[-1] != '_'))
+                return false;
+        return strcmp(end, "vfio-pci") == 0 || strcmp(end, "vfio_pci") == 0;
+}
+
+int pci_lift_vfio_override(int fd) {
         _cleanup_free_ char *now = NULL;
         int r = read_override(fd, &now);
 
         if (r < 0)
                 return r;
-        return strcmp(now, driver) == 0 ? pci_set_driver_override(fd, NULL) : 0;
+        return pci_driver_is_vfio(now) ? pci_set_driver_override(fd, NULL) : 0;
 }
 
 int pci_reset(int fd) {
@@ -172,7 +180,7 @@ int pci_get_iommu_group(int fd, char **ret) {
 /* Drivers that may stay bound beside a device given away: VFIO's own, and those that the kernel
  * marks driver_managed_dma (pcieport, pci-stub). */
 static bool is_harmless(const char *driver) {
-        return !driver || strcmp(driver, DRIVER_VFIO_PCI) == 0 || strcmp(driver, "pci-stub") == 0 ||
+        return !driver || pci_driver_is_vfio(driver) || strcmp(driver, "pci-stub") == 0 ||
                strcmp(driver, "pcieport") == 0;
 }
 

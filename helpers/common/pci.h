@@ -5,6 +5,8 @@
  * its name there. What changes something looks at the result and returns -EIO if the kernel took
  * the write and nothing happened. */
 
+#include <stdbool.h>
+
 #include "record.h"
 
 /* Opens the directory of a device. Returns a descriptor, or a negative errno, -ENODEV if the device
@@ -35,9 +37,14 @@ int pci_probe(int fd, const char *address);
  * five seconds if a bind or unbind that does not return has the device. */
 int pci_set_driver_override(int fd, const char *driver);
 
-/* Lets any driver match the device again, if it was this one only. An override by somebody else
- * stays. -ETIMEDOUT as above. */
-int pci_lift_driver_override(int fd, const char *driver);
+/* Is it vfio-pci, or one that the kernel builds on that for certain devices, as xe-vfio-pci?
+ * libvirt 10.0 and later bind such a one instead, where modules.alias has it
+ * (virPCIDeviceBindToStub() in src/util/virpci.c). */
+bool pci_driver_is_vfio(const char *driver);
+
+/* Lets any driver match the device again, if it was one of VFIO's only. Another override is
+ * somebody else's, and stays. -ETIMEDOUT as above. */
+int pci_lift_vfio_override(int fd);
 
 /* Resets a device that no driver is bound to. -ENOENT if there is no way to reset it alone. */
 int pci_reset(int fd);

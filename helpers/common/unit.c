@@ -142,6 +142,16 @@ int unit_get_command(sd_bus *bus, const char *unit, char ***ret) {
         return 0;
 }
 
+static int unit_get_units(sd_bus *bus, const char *unit, const char *property, char ***ret) {
+        _cleanup_free_ char *path = NULL;
+        int r = unit_get_path(bus, unit, &path);
+
+        if (r < 0)
+                return r;
+        return sd_bus_get_property_strv(
+                bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT, property, NULL, ret);
+}
+
 static bool is_target(const char *unit) {
         const char *suffix = strrchr(unit, '.');
 
@@ -150,14 +160,12 @@ static bool is_target(const char *unit) {
 
 static int requires_any(sd_bus *bus, const char *unit, const char *prefix, unsigned depth) {
         static const char *const properties[] = {"Requires", "Requisite", "BindsTo", "PartOf"};
-        _cleanup_free_ char *path = NULL;
-        int r = unit_get_path(bus, unit, &path), found = 0;
+        int r = 0, found = 0;
 
         for (size_t i = 0; r >= 0 && i < sizeof(properties) / sizeof(*properties); i++) {
                 _cleanup_strv_free_ char **units = NULL;
 
-                r = sd_bus_get_property_strv(
-                        bus, SYSTEMD_SERVICE, path, SYSTEMD_UNIT, properties[i], NULL, &units);
+                r = unit_get_units(bus, unit, properties[i], &units);
                 for (char **u = units; r >= 0 && u && *u; u++) {
                         if (strncmp(*u, prefix, strlen(prefix)) == 0)
                                 return 1;
@@ -172,6 +180,22 @@ static int requires_any(sd_bus *bus, const char *unit, const char *prefix, unsig
 
 int unit_requires_any(sd_bus *bus, const char *unit, const char *prefix) {
         return requires_any(bus, unit, prefix, TARGETS_DEEP);
+}
+
+int unit_excludes(sd_bus *bus, const char *unit, const char *other) {
+        static const char *const properties[] = {"Conflicts", "ConflictedBy"};
+        _cleanup_free_ char *id = NULL;
+        int r = get_string(bus, other, SYSTEMD_UNIT, "Id", &id);
+
+        for (size_t i = 0; r >= 0 && i < sizeof(properties) / sizeof(*properties); i++) {
+                _cleanup_strv_free_ char **units = NULL;
+
+                r = unit_get_units(bus, unit, properties[i], &units);
+                for (char **u = units; r >= 0 && u && *u; u++)
+                        if (strcmp(*u, id) == 0)
+                                return 1;
+        }
+        return r < 0 ? r : 0;
 }
 
 int unit_was_active(sd_bus *bus, const char *unit, unsigned within_ms) {

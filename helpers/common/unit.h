@@ -42,6 +42,10 @@ int unit_get_command(sd_bus *bus, const char *unit, char ***ret);
  * PartOf=), or a target on which that depends? Returns 1, 0, or a negative errno. */
 int unit_requires_any(sd_bus *bus, const char *unit, const char *prefix);
 
+/* Would a start of the unit stop the other one, or the other way round (Conflicts=)? Returns 1, 0,
+ * or a negative errno. */
+int unit_excludes(sd_bus *bus, const char *unit, const char *other);
+
 /* Was the unit active a moment ago? Returns 1 if it is active, on its way there or back, or became
  * inactive at most within_ms ago; 0 if not, or if there is no such unit; or a negative errno. */
 int unit_was_active(sd_bus *bus, const char *unit, unsigned within_ms);

@@ -102,9 +102,9 @@ static void check_driver(Check *c, int fd) {
                 check_advise(c, "gpu-guest return");
         } else if (!now.driver)
                 check_way_back(c, fd);
-        else if (strcmp(now.driver, DRIVER_VFIO_PCI) == 0)
-                check_add(c, "driver", "Driver", ANSWER_YES,
-                        "vfio-pci has the graphics card already.");
+        else if (pci_driver_is_vfio(now.driver))
+                check_add(c, "driver", "Driver", ANSWER_YES, "%s has the graphics card already.",
+                        now.driver);
         else if (strcmp(now.driver, "i915") == 0 || strcmp(now.driver, "xe") == 0)
                 check_add(c, "driver", "Driver", ANSWER_YES, "%s%s", now.driver,
                         now.module ? "" : ", built into the kernel: it stays loaded");

@@ -98,7 +98,7 @@ static int read_card(State *s) {
 
         if (!s->driver)
                 s->owner = OWNER_NOBODY;
-        else if (strcmp(s->driver, DRIVER_VFIO_PCI) != 0)
+        else if (!pci_driver_is_vfio(s->driver))
                 s->owner = OWNER_HOST;
         else {
                 s->owner = OWNER_READY;

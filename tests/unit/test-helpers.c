@@ -381,10 +381,17 @@ static void test_check_changes_nothing(void) {
 /* vfio-claim and i915-restore */
 
 static void test_claim_has_it_already(void) {
-        machine("vfio-pci");
-        assert_int(run("vfio-claim", NULL), 0);
-        assert_said("already");
-        assert_record(RECORD(RECORD_GPU), NULL);
+        static const char *const drivers[] = {"vfio-pci", "xe-vfio-pci", NULL};
+
+        for (const char *const *driver = drivers; *driver; driver++) {
+                _cleanup_free_ char *expected = NULL;
+
+                assert_true(asprintf(&expected, "%s has the graphics card already.", *driver) > 0);
+                machine(*driver);
+                assert_int(run("vfio-claim", NULL), 0);
+                assert_said(expected);
+                assert_record(RECORD(RECORD_GPU), NULL);
+        }
 }
 
 /* The driver does not let go: the record was written before. */
@@ -700,6 +707,26 @@ static void test_holders_restore(void) {
         assert_int(run("holders-clear", "--restore"), 1);
         assert_event(MESSAGE_SERVICE_NOT_RESUMED, "media.service is not started again: This is the",
                 JOURNAL_HOLDER_UNIT "=media.service");
+        assert_calls("StartUnit media.service replace\n");
+
+        /* the desktop has taken its place */
+        file_write(RECORD(RECORD_HOLDERS), "service kmsconvt@tty1.service\n");
+        listen_manager(&(FakeManager){.system_state = "running",
+                .active_state = "active",
+                .conflict = "lightdm.service"});
+        assert_int(run("holders-clear", "--restore"), 0);
+        assert_said("kmsconvt@tty1.service is not started again: the desktop would stop.");
+        assert_calls("");
+        file_write(RECORD(RECORD_HOLDERS), "service kmsconvt@tty1.service\n");
+        listen_manager(&(FakeManager){.system_state = "running",
+                .active_state = "inactive",
+                .conflict = "lightdm.service"});
+        assert_int(run("holders-clear", "--restore"), 0);
+        assert_calls("StartUnit kmsconvt@tty1.service replace\n");
+        file_write(RECORD(RECORD_HOLDERS), "service media.service\n");
+        listen_manager(&(FakeManager){
+                .system_state = "running", .active_state = "active", .conflict = "other.service"});
+        assert_int(run("holders-clear", "--restore"), 0);
         assert_calls("StartUnit media.service replace\n");
 
         /* the machine goes down */

@@ -206,21 +206,38 @@ static void test_driver_override_empty(void) {
         assert_int(pci_set_driver_override(fd, "vfio-pci"), -EIO);
 }
 
-/* Only an override of this driver's is lifted. */
-static void test_lift_driver_override(void) {
+static void test_driver_is_vfio(void) {
+        assert_true(pci_driver_is_vfio("vfio-pci"));
+        assert_true(pci_driver_is_vfio("xe-vfio-pci"));
+        assert_true(pci_driver_is_vfio("mlx5_vfio_pci"));
+        assert_true(!pci_driver_is_vfio(NULL));
+        assert_true(!pci_driver_is_vfio(""));
+        assert_true(!pci_driver_is_vfio("i915"));
+        assert_true(!pci_driver_is_vfio("pci-stub"));
+        assert_true(!pci_driver_is_vfio("novfio-pci"));
+        assert_true(!pci_driver_is_vfio("vfio-pci-core"));
+}
+
+/* Only an override of VFIO's is lifted. */
+static void test_lift_vfio_override(void) {
+        static const char *const drivers[] = {"vfio-pci", "xe-vfio-pci", NULL};
         _cleanup_close_ int fd = machine();
 
-        assert_int(pci_lift_driver_override(fd, "vfio-pci"), 0);
+        assert_int(pci_lift_vfio_override(fd), 0);
         assert_writes("");
         assert_int(pci_set_driver_override(fd, "pci-stub"), 0);
         assert_writes("driver_override=pci-stub\n");
-        assert_int(pci_lift_driver_override(fd, "vfio-pci"), 0);
+        assert_int(pci_lift_vfio_override(fd), 0);
         assert_writes("");
-        assert_int(pci_lift_driver_override(fd, "pci-stub"), 0);
-        assert_writes("driver_override=\n");
+        for (const char *const *driver = drivers; *driver; driver++) {
+                assert_int(pci_set_driver_override(fd, *driver), 0);
+                free(mock_kernel_writes());
+                assert_int(pci_lift_vfio_override(fd), 0);
+                assert_writes("driver_override=\n");
+        }
         assert_int(pci_set_driver_override(fd, "vfio-pci"), 0);
         mock_kernel = mock_kernel_refuse;
-        assert_int(pci_lift_driver_override(fd, "vfio-pci"), -EPERM);
+        assert_int(pci_lift_vfio_override(fd), -EPERM);
 }
 
 /* The whole way there and back. */
@@ -325,7 +342,8 @@ int main(void) {
         test_probe();
         test_driver_override();
         test_driver_override_empty();
-        test_lift_driver_override();
+        test_driver_is_vfio();
+        test_lift_vfio_override();
         test_hand_over();
         test_iommu_group();
         test_group_blocker();

@@ -53,7 +53,7 @@ static void test_locked(void) {
         assert_int(mkfifoat(dir, PCI_ATTR_DRIVER_OVERRIDE, 0600), 0);
         assert_int(sysfs_read_timeout(dir, PCI_ATTR_DRIVER_OVERRIDE, 50, &unset), -ETIMEDOUT);
         assert_str(unset, NULL);
-        assert_int(pci_lift_driver_override(dir, DRIVER_VFIO_PCI), -ETIMEDOUT);
+        assert_int(pci_lift_vfio_override(dir), -ETIMEDOUT);
 }
 
 int main(void) {
