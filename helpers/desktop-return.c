@@ -3,8 +3,8 @@
  * Brings the desktop back when everything it needs is there again.
  *
  * systemd has stopped the display manager by the time the first step starts (Conflicts=), so what
- * was running is read from when it ended (--remember). A host that boots into graphical.target gets
- * that back in any case, also if a guest took the GPU before the boot had come so far. A host
+ * was running is read from when it ended (--remember). A host that has booted into graphical.target
+ * gets that back in any case, also if a guest took the GPU before the boot had come so far. A host
  * without a desktop gets none.
  *
  * A display manager that finds no screen fails, again and again, so none is started while logind
@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/kernel-options.h"
 #include "common/log.h"
 #include "common/message-ids.h"
 #include "common/names.h"
@@ -29,6 +30,7 @@
 #include "common/session.h"
 #include "common/unit.h"
 
+#define OPTION_UNIT "systemd.unit="
 #define JUST_STOPPED_MS 10000
 #define SCREEN_TIMEOUT_MS 10000
 
@@ -40,8 +42,9 @@ static const char help[] =
         "  -h --help       Show this help\n"
         "     --version    Show the version\n"
         "     --remember   The inverse: note whether a display manager was running until now\n\n"
-        "The note is kept in /run/gpu-guest/desktop. Without one, a host whose default target is\n"
-        "graphical.target gets its desktop, another one none.\n\n"
+        "The note is kept in /run/gpu-guest/desktop. Without one, a host whose default target (or\n"
+        "systemd.unit= on the kernel's command line) is graphical.target gets its desktop, another\n"
+        "one none.\n\n"
         "Exit status: 0 queued or nothing to do, 1 failed, 2 usage.\n";
 
 static int remember(sd_bus *bus) {
@@ -56,11 +59,26 @@ static int remember(sd_bus *bus) {
         return 0;
 }
 
+/* The target that this boot was to reach: the kernel's command line may have another than the
+ * default one (systemd(1)). gpu-guest.target is no destination. */
+static int get_target(sd_bus *bus, char **ret) {
+        _cleanup_free_ char *option = NULL;
+        const char *unit;
+
+        if (kernel_get_option(OPTION_UNIT, &option) <= 0)
+                return manager_get_default_target(bus, ret);
+        unit = option + strlen(OPTION_UNIT);
+        if (strcmp(unit, UNIT_TARGET) == 0)
+                return manager_get_default_target(bus, ret);
+        *ret = strdup(unit);
+        return *ret ? 0 : -ENOMEM;
+}
+
 /* What brings the desktop back; NULL if nothing should. */
 static const char *unit_to_start(sd_bus *bus) {
         _cleanup_strv_free_ char **lines = NULL;
         _cleanup_free_ char *target = NULL;
-        int r = manager_get_default_target(bus, &target);
+        int r = get_target(bus, &target);
 
         if (r < 0)
                 log_warning_errno(r,

@@ -25,6 +25,22 @@ int kernel_has_option(const char *option) {
         return 0;
 }
 
+int kernel_get_option(const char *prefix, char **ret) {
+        _cleanup_free_ char *options = NULL;
+        int r = sysfs_read(AT_FDCWD, "/proc/cmdline", &options);
+        char *rest = options, *word, *last = NULL;
+
+        if (r < 0)
+                return r;
+        while ((word = strsep(&rest, " ")))
+                if (strncmp(word, prefix, strlen(prefix)) == 0)
+                        last = word;
+        if (!last)
+                return 0;
+        *ret = strdup(last);
+        return *ret ? 1 : -ENOMEM;
+}
+
 /* As blacklisted() in kernel/module/main.c: whole names, between commas. */
 static bool has_name(const char *list, const char *name) {
         size_t length;
@@ -38,18 +54,12 @@ static bool has_name(const char *list, const char *name) {
 }
 
 int kernel_forbids_module(const char *name, char **ret_option) {
-        _cleanup_free_ char *options = NULL;
-        const char *last = NULL;
-        int r = sysfs_read(AT_FDCWD, "/proc/cmdline", &options);
-        char *rest = options, *word;
+        _cleanup_free_ char *option = NULL;
+        int r = kernel_get_option(OPTION_MODULE_BLACKLIST, &option);
 
-        if (r < 0)
-                return r;
-        while ((word = strsep(&rest, " ")))
-                if (strncmp(word, OPTION_MODULE_BLACKLIST, strlen(OPTION_MODULE_BLACKLIST)) == 0)
-                        last = word;
-        if (!last || !has_name(last + strlen(OPTION_MODULE_BLACKLIST), name))
-                return 0;
-        *ret_option = strdup(last);
-        return *ret_option ? 1 : -ENOMEM;
+        if (r <= 0 || !has_name(option + strlen(OPTION_MODULE_BLACKLIST), name))
+                return r < 0 ? r : 0;
+        *ret_option = option;
+        option = NULL;
+        return 1;
 }

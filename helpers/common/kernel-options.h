@@ -5,6 +5,10 @@
  * a negative errno. */
 int kernel_has_option(const char *option);
 
+/* Gives the last word of it that begins like this ("systemd.unit="), the caller's to free. Returns
+ * 1; 0 if there is none; or a negative errno. */
+int kernel_get_option(const char *prefix, char **ret);
+
 /* Is the kernel told not to load this module ("module_blacklist=i915,xe")? Unlike modprobe's, this
  * blacklist is the kernel's own: nobody can load it then. Takes the name as the kernel has it, with
  * "_". Returns 1 with the option as it stands there, the caller's to free; 0; or a negative errno.

@@ -815,6 +815,25 @@ static void test_desktop_by_default(void) {
         assert_returns(&(FakeManager){}, 0, RESET "StartUnit graphical.target replace\n");
 }
 
+static void test_desktop_by_command_line(void) {
+        static const FakeManager m = {
+                .system_state = "running", .default_target = "graphical.target"};
+        static const FakeManager text = {
+                .system_state = "running", .default_target = "multi-user.target"};
+
+        mock_clear();
+        file_cover("/proc/cmdline",
+                "quiet systemd.unit=graphical.target systemd.unit=multi-user.target\n");
+        assert_returns(&m, 0, "");
+        assert_said("No desktop was running");
+        file_cover("/proc/cmdline", "systemd.unit=" UNIT_TARGET "\n");
+        assert_returns(&m, 0, RESET "StartUnit graphical.target replace\n");
+        assert_returns(&text, 0, "");
+        file_cover("/proc/cmdline", "systemd.unit=graphical.target\n");
+        assert_returns(&text, 0, RESET "StartUnit graphical.target replace\n");
+        file_cover("/proc/cmdline", NULL);
+}
+
 static void test_desktop_without_manager(void) {
         mock_clear();
         assert_returns(&(FakeManager){.system_state = "running",
@@ -993,6 +1012,7 @@ int main(int argc, char *argv[]) {
         test_seat_nothing();
         test_seat_refused();
         test_desktop_by_default();
+        test_desktop_by_command_line();
         test_desktop_without_manager();
         test_desktop_by_record();
         test_desktop_stays_away();
