@@ -95,6 +95,10 @@ char *text_quote(const char *text) {
         return quoted;
 }
 
+bool text_begins_with(const char *text, const char *prefix) {
+        return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
 static bool is_part_of_word(char c) {
         return isalnum((unsigned char)c) || c == '_' || c == '-';
 }

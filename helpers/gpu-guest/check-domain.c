@@ -106,10 +106,6 @@ static int run(const char *const *argv, int input, int *ret_output, int *ret_err
         return r;
 }
 
-static bool begins_with(const char *text, const char *prefix) {
-        return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 /* The first line of what a program has said, without its own name, the caller's to free. */
 static char *first_line(int fd) {
         char text[LINE_MAX_SIZE], *begin = text;
@@ -119,9 +115,9 @@ static char *first_line(int fd) {
                 n = 0;
         text[n] = '\0';
         text[strcspn(text, "\n")] = '\0';
-        if (begins_with(begin, "error: "))
+        if (text_begins_with(begin, "error: "))
                 begin += strlen("error: ");
-        else if (begins_with(begin, "gpu-guest-lease: "))
+        else if (text_begins_with(begin, "gpu-guest-lease: "))
                 begin += strlen("gpu-guest-lease: ");
         return strdup(begin);
 }
@@ -144,7 +140,7 @@ static int read_definition(Check *c, const char *domain) {
                 check_add(c, "domain", "Domain", ANSWER_UNKNOWN, "virsh is not installed.");
         else
                 check_add(c, "domain", "Domain",
-                        r < 0 || (reason && begins_with(reason, "failed to connect"))
+                        r < 0 || (reason && text_begins_with(reason, "failed to connect"))
                                 ? ANSWER_UNKNOWN
                                 : ANSWER_NO,
                         "%s",

@@ -149,10 +149,6 @@ static int add_step(sd_bus *bus, const char *unit, const char *active, State *s)
         return step->unit && step->active && step->text ? 0 : -ENOMEM;
 }
 
-static bool has_prefix(const char *text, const char *prefix) {
-        return strncmp(text, prefix, strlen(prefix)) == 0;
-}
-
 /* One of our units, as the manager lists it. */
 static int on_unit(sd_bus *bus, const char *unit, const char *active, const char *path, State *s) {
         bool is_active = strcmp(active, "active") == 0;
@@ -163,9 +159,9 @@ static int on_unit(sd_bus *bus, const char *unit, const char *active, const char
                 s->since_us = get_time(bus, path, "InactiveEnterTimestamp");
         if (strcmp(unit, UNIT_TARGET) == 0)
                 s->target = is_active;
-        else if (is_active && has_prefix(unit, UNIT_LEASE_PREFIX))
+        else if (is_active && text_begins_with(unit, UNIT_LEASE_PREFIX))
                 return add_lease(bus, unit, path, s);
-        else if (is_active && has_prefix(unit, UNIT_TRIAL_PREFIX) && !s->trial) {
+        else if (is_active && text_begins_with(unit, UNIT_TRIAL_PREFIX) && !s->trial) {
                 s->trial = strdup(unit);
                 return s->trial ? 0 : -ENOMEM;
         }
