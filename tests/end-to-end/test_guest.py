@@ -94,7 +94,7 @@ def test_systemd_is_upgraded_under_the_hand_over(host):
     """Its packages have it executed anew, while libvirt's hook waits for it."""
     host.run("""
         virsh start painter &
-        until systemctl is-active --quiet gpu-guest-desktop.service; do sleep 0.1; done
+        until systemctl is-active --quiet gpu-guest-desktop.service; do kill -0 $! || exit 1; sleep 0.1; done
         last=$(systemctl is-active gpu-guest-vfio.service)
         systemctl daemon-reexec
         wait $! && test "$last" != active""")
