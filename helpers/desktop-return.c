@@ -30,7 +30,6 @@
 #include "common/session.h"
 #include "common/unit.h"
 
-#define OPTION_UNIT "systemd.unit="
 #define JUST_STOPPED_MS 10000
 #define SCREEN_TIMEOUT_MS 10000
 
@@ -43,8 +42,8 @@ static const char help[] =
         "     --version    Show the version\n"
         "     --remember   The inverse: note whether a display manager was running until now\n\n"
         "The note is kept in /run/gpu-guest/desktop. Without one, a host whose default target (or\n"
-        "systemd.unit= on the kernel's command line) is graphical.target gets its desktop, another\n"
-        "one none.\n\n"
+        "the one on the kernel's command line) is graphical.target gets its desktop, another one\n"
+        "none.\n\n"
         "Exit status: 0 queued or nothing to do, 1 failed, 2 usage.\n";
 
 static int remember(sd_bus *bus) {
@@ -60,18 +59,15 @@ static int remember(sd_bus *bus) {
 }
 
 /* The target that this boot was to reach: the kernel's command line may have another than the
- * default one (systemd(1)). gpu-guest.target is no destination. */
+ * default one. gpu-guest.target is no destination. */
 static int get_target(sd_bus *bus, char **ret) {
-        _cleanup_free_ char *option = NULL;
-        const char *unit;
+        _cleanup_free_ char *target = NULL;
 
-        if (kernel_get_option(OPTION_UNIT, &option) <= 0)
+        if (kernel_get_target(&target) <= 0 || strcmp(target, UNIT_TARGET) == 0)
                 return manager_get_default_target(bus, ret);
-        unit = option + strlen(OPTION_UNIT);
-        if (strcmp(unit, UNIT_TARGET) == 0)
-                return manager_get_default_target(bus, ret);
-        *ret = strdup(unit);
-        return *ret ? 0 : -ENOMEM;
+        *ret = target;
+        target = NULL;
+        return 0;
 }
 
 /* What brings the desktop back; NULL if nothing should. */

@@ -9,8 +9,10 @@
 #include "cleanup.h"
 #include "kernel-options.h"
 #include "sysfs.h"
+#include "text.h"
 
 #define OPTION_MODULE_BLACKLIST "module_blacklist="
+#define OPTION_UNIT "systemd.unit="
 
 int kernel_has_option(const char *option) {
         _cleanup_free_ char *options = NULL;
@@ -25,7 +27,8 @@ int kernel_has_option(const char *option) {
         return 0;
 }
 
-int kernel_get_option(const char *prefix, char **ret) {
+/* The last word that begins like this. */
+static int get_option(const char *prefix, char **ret) {
         _cleanup_free_ char *options = NULL;
         int r = sysfs_read(AT_FDCWD, "/proc/cmdline", &options);
         char *rest = options, *word, *last = NULL;
@@ -33,11 +36,53 @@ int kernel_get_option(const char *prefix, char **ret) {
         if (r < 0)
                 return r;
         while ((word = strsep(&rest, " ")))
-                if (strncmp(word, prefix, strlen(prefix)) == 0)
+                if (text_begins_with(word, prefix))
                         last = word;
         if (!last)
                 return 0;
         *ret = strdup(last);
+        return *ret ? 1 : -ENOMEM;
+}
+
+static const char *word_to_target(const char *word) {
+        static const struct {
+                const char *word, *target;
+        } words[] = {
+                {"emergency", "emergency.target"},
+                {"-b", "emergency.target"},
+                {"rescue", "rescue.target"},
+                {"single", "rescue.target"},
+                {"-s", "rescue.target"},
+                {"s", "rescue.target"},
+                {"S", "rescue.target"},
+                {"1", "rescue.target"},
+                {"2", "multi-user.target"},
+                {"3", "multi-user.target"},
+                {"4", "multi-user.target"},
+                {"5", "graphical.target"},
+        };
+
+        if (text_begins_with(word, OPTION_UNIT))
+                return word + strlen(OPTION_UNIT);
+        for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+                if (strcmp(word, words[i].word) == 0)
+                        return words[i].target;
+        return NULL;
+}
+
+int kernel_get_target(char **ret) {
+        _cleanup_free_ char *options = NULL;
+        int r = sysfs_read(AT_FDCWD, "/proc/cmdline", &options);
+        const char *target = NULL;
+        char *rest = options, *word;
+
+        if (r < 0)
+                return r;
+        while ((word = strsep(&rest, " ")))
+                target = word_to_target(word) ?: target;
+        if (!target)
+                return 0;
+        *ret = strdup(target);
         return *ret ? 1 : -ENOMEM;
 }
 
@@ -55,7 +100,7 @@ static bool has_name(const char *list, const char *name) {
 
 int kernel_forbids_module(const char *name, char **ret_option) {
         _cleanup_free_ char *option = NULL;
-        int r = kernel_get_option(OPTION_MODULE_BLACKLIST, &option);
+        int r = get_option(OPTION_MODULE_BLACKLIST, &option);
 
         if (r <= 0 || !has_name(option + strlen(OPTION_MODULE_BLACKLIST), name))
                 return r < 0 ? r : 0;

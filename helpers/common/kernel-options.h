@@ -5,9 +5,10 @@
  * a negative errno. */
 int kernel_has_option(const char *option);
 
-/* Gives the last word of it that begins like this ("systemd.unit="), the caller's to free. Returns
- * 1; 0 if there is none; or a negative errno. */
-int kernel_get_option(const char *prefix, char **ret);
+/* Gives the unit that the kernel's command line says to boot into instead of the default target, by
+ * systemd.unit= or by one of the old words ("3", "single", ...; kernel-command-line(7)), the
+ * caller's to free. Returns 1; 0 if it says nothing; or a negative errno. */
+int kernel_get_target(char **ret);
 
 /* Is the kernel told not to load this module ("module_blacklist=i915,xe")? Unlike modprobe's, this
  * blacklist is the kernel's own: nobody can load it then. Takes the name as the kernel has it, with

@@ -66,17 +66,19 @@ static int get_id(sd_bus *bus, const char *path, const char *interface, const ch
         return sd_bus_message_append(reply, "s", "lightdm.service");
 }
 
-static int get_conflicts(sd_bus *bus, const char *path, const char *interface, const char *property,
-        sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        const char *conflict = ((FakeManager *)userdata)->conflict;
-
-        return conflict ? sd_bus_message_append(reply, "as", 2, "shutdown.target", conflict)
-                        : sd_bus_message_append(reply, "as", 1, "shutdown.target");
+static int append_units(sd_bus_message *reply, const char *unit) {
+        return unit ? sd_bus_message_append(reply, "as", 2, "shutdown.target", unit)
+                    : sd_bus_message_append(reply, "as", 1, "shutdown.target");
 }
 
-static int get_no_units(sd_bus *bus, const char *path, const char *interface, const char *property,
+static int get_conflicts(sd_bus *bus, const char *path, const char *interface, const char *property,
         sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        return sd_bus_message_append(reply, "as", 0);
+        return append_units(reply, ((FakeManager *)userdata)->own_conflict);
+}
+
+static int get_conflicted_by(sd_bus *bus, const char *path, const char *interface,
+        const char *property, sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return append_units(reply, ((FakeManager *)userdata)->conflict);
 }
 
 static int get_job(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -199,8 +201,8 @@ static const sd_bus_vtable manager_vtable[] = {
 static const sd_bus_vtable unit_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_PROPERTY("Id", "s", get_id, 0, 0),
-        SD_BUS_PROPERTY("Conflicts", "as", get_no_units, 0, 0),
-        SD_BUS_PROPERTY("ConflictedBy", "as", get_conflicts, 0, 0),
+        SD_BUS_PROPERTY("Conflicts", "as", get_conflicts, 0, 0),
+        SD_BUS_PROPERTY("ConflictedBy", "as", get_conflicted_by, 0, 0),
         SD_BUS_PROPERTY("ActiveState", "s", get_active_state, 0, 0),
         SD_BUS_PROPERTY("LoadState", "s", get_load_state, 0, 0),
         SD_BUS_PROPERTY("NeedDaemonReload", "b", get_need_reload, 0, 0),

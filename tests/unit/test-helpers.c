@@ -473,16 +473,20 @@ static void test_restore_bad_record(void) {
 }
 
 static void test_restore_fails(void) {
-        _cleanup_free_ char *unbind = NULL;
+        static const char *const drivers[] = {"vfio-pci", "xe-vfio-pci", NULL};
 
-        machine("vfio-pci");
-        unbind = mock_path(SYSFS_PCI_DRIVERS "/vfio-pci/unbind");
-        file_write(unbind, "");
-        file_write(RECORD(RECORD_GPU), GPU " i915 i915\n");
-        assert_int(run("i915-restore", NULL), 1);
-        assert_said("Cannot take the graphics card from vfio-pci");
-        assert_event(MESSAGE_VFIO_PCI_STAYS, "from vfio-pci", JOURNAL_DEVICE "=" GPU);
-        assert_record(RECORD(RECORD_GPU), GPU " i915 i915\n");
+        for (const char *const *driver = drivers; *driver; driver++) {
+                _cleanup_free_ char *unbind = NULL;
+
+                machine(*driver);
+                unbind = mock_path(SYSFS_PCI_DRIVERS "/%s/unbind", *driver);
+                file_write(unbind, "");
+                file_write(RECORD(RECORD_GPU), GPU " i915 i915\n");
+                assert_int(run("i915-restore", NULL), 1);
+                assert_said("Cannot take the graphics card from vfio-pci");
+                assert_event(MESSAGE_VFIO_PCI_STAYS, "from vfio-pci", JOURNAL_DEVICE "=" GPU);
+                assert_record(RECORD(RECORD_GPU), GPU " i915 i915\n");
+        }
 }
 
 static void test_restore_device_gone(void) {
@@ -831,6 +835,22 @@ static void test_desktop_by_command_line(void) {
         assert_returns(&text, 0, "");
         file_cover("/proc/cmdline", "systemd.unit=graphical.target\n");
         assert_returns(&text, 0, RESET "StartUnit graphical.target replace\n");
+
+        /* the old words, of which the last one counts as well */
+        for (const char *const *word = (const char *const[]){"-b", "single", "S", "1", "2", "3",
+                     "4", "rescue", "emergency", "-s", "s", NULL};
+                *word; word++) {
+                _cleanup_free_ char *line =
+                        format("systemd.unit=graphical.target %s quiet\n", *word);
+
+                file_cover("/proc/cmdline", line);
+                assert_returns(&m, 0, "");
+        }
+        file_cover("/proc/cmdline", "3 5\n");
+        assert_returns(&text, 0, RESET "StartUnit graphical.target replace\n");
+        file_cover(
+                "/proc/cmdline", "root=5 33 systemd.show_status=3 rd.systemd.unit=rescue.target\n");
+        assert_returns(&m, 0, RESET "StartUnit graphical.target replace\n");
         file_cover("/proc/cmdline", NULL);
 }
 

@@ -48,6 +48,28 @@ static void test_get_default_target(void) {
         assert_calls(bus, "");
 }
 
+/* The fake manager's display manager is lightdm.service. */
+static void test_excludes(void) {
+        static const struct {
+                const char *own_conflict, *conflict;
+                int expected;
+        } cases[] = {
+                {NULL, NULL, 0},
+                {"other.service", "other.service", 0},
+                {"lightdm.service", NULL, 1},
+                {NULL, "lightdm.service", 1},
+        };
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                sd_bus *bus = fake_manager_connect(&(FakeManager){
+                        .own_conflict = cases[i].own_conflict, .conflict = cases[i].conflict});
+
+                assert_int(unit_excludes(bus, "kmsconvt@tty1.service", UNIT_DISPLAY_MANAGER),
+                        cases[i].expected);
+                assert_calls(bus, "");
+        }
+}
+
 static void assert_was_active(const char *state, uint64_t since_us, unsigned within, int expected) {
         sd_bus *bus = fake_manager_connect(
                 &(FakeManager){.active_state = state, .inactive_since_us = since_us});
@@ -134,6 +156,7 @@ static void test_start_is_queued(void) {
 int main(void) {
         test_get_state();
         test_get_default_target();
+        test_excludes();
         test_was_active();
         test_was_active_error();
         test_reset_failed();
