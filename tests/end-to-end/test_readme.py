@@ -4,19 +4,23 @@ the package to the guest on the monitor and back.
 
 Every command is taken out of the text: a block of lines that are indented by four, below its heading, or
 what stands between backticks. They are typed as the user lab, who has sudo, except where the README says
-that one is root. A block that is in no test is found by test_every_command_is_run.
+that one is root. A block that is in no test is found by test_every_command_is_run; how the package is made,
+and the way without one, is tests/install's.
 """
 
-import re
+import itertools
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
-from lablib.host import SNAPSHOT
-from ordinary_guest import DOMAIN, ORDINARY, PAINTER, SLOW, USB_IDS
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+import readme  # noqa: E402
+from lablib.host import SNAPSHOT  # noqa: E402
+from ordinary_guest import DOMAIN, ORDINARY, PAINTER, SLOW, USB_IDS  # noqa: E402
+
 TREE = "/home/lab/gpu-guest"
 
 PACKAGE = "Install"
@@ -27,14 +31,14 @@ WAYS = "Three ways in"
 TRY = "Try it over SSH first"
 BACK = "Get back"
 
-# what is typed where the packages are built, and the tests run
+# what is typed where the packages are built (tests/install), and the tests run
 ELSEWHERE = {
     "sudo tests/install-packages packaging/packages",
     "packaging/build --only 'debian builds' --output build/packages",
     "tests/demo", "tests/run", "tests/matrix --only 'gnome|uefi'",
     "tests/lab/faults --bundle TREE --only holder",
 }
-# the way without a package, whose result is what all other tests have on their hosts
+# the way without a package (tests/install)
 WITHOUT_PACKAGE = {
     "sudo apt install meson gcc pkg-config libudev-dev libsystemd-dev libkmod-dev libxml2-dev "
     "libjson-c-dev systemd udev",
@@ -44,32 +48,10 @@ WITHOUT_PACKAGE = {
 pytestmark = pytest.mark.xdist_group("bare")
 
 
-def commands_of(lines):
-    """The commands of indented lines: without comments, continued ones as one."""
-    text = re.sub(r" *\\\n +", " ", "\n".join(lines))
-    text = re.sub(r" \|\n +", " | ", text)
-    found = (re.sub(r"(^| +)# .*", "", line).strip() for line in text.splitlines())
-    return [command for command in found if command]
-
-
 @pytest.fixture(scope="module")
 def blocks():
     """The README's commands by the heading above them."""
-    found = {}
-    heading, block = "", []
-    # what is printed, and not typed, is in a fence
-    text = re.sub(r"^```\n.*?^```\n", "", README.read_text(encoding="utf-8"), flags=re.M | re.S)
-    for line in text.splitlines():
-        if line.startswith("    "):
-            block.append(line[4:])
-            continue
-        if line.strip():
-            found.setdefault(heading, []).extend(commands_of(block))
-            block = []
-        if line.startswith("#"):
-            heading = line.lstrip("# ")
-    del found["Layout"]
-    return {title: commands for title, commands in found.items() if commands}
+    return {title: list(itertools.chain(*found)) for title, found in readme.blocks().items()}
 
 
 @pytest.fixture
@@ -91,13 +73,6 @@ def type_in(host, command, user="lab", status=0):
     result = host.call(f"cd {TREE}; {command}", timeout=SLOW, user=user)
     assert result.returncode == status, f"{command}\n{result.stdout}{result.stderr}"
     return result.stdout
-
-
-def quoted(section):
-    """What stands between backticks below a heading."""
-    text = README.read_text(encoding="utf-8")
-    body = re.split(r"^#+ ", text.partition(f"\n## {section}\n")[2], maxsplit=1, flags=re.M)[0]
-    return set(re.findall(r"`([^`\n]+)`", body))
 
 
 def test_every_command_is_run(blocks):
@@ -130,14 +105,14 @@ def test_from_the_package_to_the_guest_and_back(newcomer, blocks):
         type_in(newcomer, command, user="root")
     type_in(newcomer, guest)
 
-    ways = quoted(WAYS)
+    ways = readme.quoted(WAYS)
     start = f"sudo virsh start {DOMAIN}"
     assert start in ways
     type_in(newcomer, start)
     newcomer.assert_guest_has_gpu(DOMAIN)
     # "its ACPI power button is enough"
     shutdown = f"sudo virsh shutdown {DOMAIN}"
-    assert shutdown in quoted(BACK)
+    assert shutdown in readme.quoted(BACK)
     type_in(newcomer, shutdown)
     newcomer.assert_has_gpu()
 
@@ -150,7 +125,7 @@ def test_from_the_package_to_the_guest_and_back(newcomer, blocks):
     newcomer.assert_has_gpu()
 
     # and away with it
-    purge = next(c for c in quoted(PACKAGE) if "purge" in c)
+    purge = next(c for c in readme.quoted(PACKAGE) if "purge" in c)
     assert purge == "sudo apt purge gpu-guest"
     type_in(newcomer, f"{purge} --yes")
     assert newcomer.look() == "desktop"
