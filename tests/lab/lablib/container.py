@@ -26,5 +26,6 @@ def need_base(purpose: str, name: str, architecture: str, packages: List[str],
 
 def command(root: Path, *options: str) -> List[str]:
     """What runs a program in the tree, which is to be appended, with further options of systemd-nspawn's."""
+    # a mount on /etc/localtime would be in the way of tzdata's installation
     return ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--capability=all",
-            f"--directory={root}", *options]
+            "--timezone=off", f"--directory={root}", *options]
