@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,18 +23,23 @@
 #include "common/sysfs.h"
 #include "test.h"
 
+#define LOWEST_TERMINAL 100
+
 static int controller = -1;
 static Node node = {.name = (char *)"/dev/a-node"};
 static const Nodes nodes = {&node, 1};
 
+/* Containers have a devpts of their own, whose terminals have the same numbers, from the lowest on. */
 static void make_terminal(void) {
         struct stat st;
 
-        controller = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-        assert_true(controller >= 0);
+        do {
+                controller = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+                assert_true(controller >= 0);
+                assert_int(stat(ptsname(controller), &st), 0);
+        } while (minor(st.st_rdev) < LOWEST_TERMINAL);
         assert_int(grantpt(controller), 0);
         assert_int(unlockpt(controller), 0);
-        assert_int(stat(ptsname(controller), &st), 0);
         node.number = st.st_rdev;
 }
 
