@@ -29,7 +29,8 @@ static int controller = -1;
 static Node node = {.name = (char *)"/dev/a-node"};
 static const Nodes nodes = {&node, 1};
 
-/* Containers have a devpts of their own, whose terminals have the same numbers, from the lowest on. */
+/* Containers have a devpts of their own, whose terminals have the same numbers, from the lowest on.
+ */
 static void make_terminal(void) {
         struct stat st;
 
