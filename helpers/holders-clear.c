@@ -511,13 +511,37 @@ static void wait_for_user(uid_t uid, uint64_t deadline) {
         (void)session_wait_user(uid, SEAT_NAME, clock_remaining(deadline));
 }
 
+static bool is_starting(sd_bus *bus, const char *unit) {
+        _cleanup_free_ char *state = NULL;
+
+        return unit_start_is_queued(bus, unit) > 0 ||
+               (unit_get_state(bus, unit, &state) >= 0 && strcmp(state, "activating") == 0);
+}
+
+/* logind tells of a session that has begun before the user's manager has (user_start_service() and
+ * session_send_create_reply() in its source). */
+static int start_once_managed(sd_bus *bus, uid_t uid, const char *unit, uint64_t deadline) {
+        char manager[sizeof("user@.service") + 3 * sizeof(uid_t)];
+
+        snprintf(manager, sizeof(manager), "user@%u.service", (unsigned)uid);
+        for (;;) {
+                bool comes = is_starting(bus, manager);
+                int r = user_manager_start(uid, unit);
+
+                if ((r != -ENOENT && r != -ECONNREFUSED) || !comes ||
+                        clock_remaining(deadline) == 0)
+                        return r;
+                (void)poll(NULL, 0, ROUND_MS);
+        }
+}
+
 /* The user may have no manager any more, which is no failure. */
-static void start_user_service(uid_t uid, const char *unit) {
+static void start_user_service(sd_bus *bus, uid_t uid, const char *unit, uint64_t deadline) {
         int r;
 
         log_progress_event(EVENT(MESSAGE_SERVICE_RESUMED, .holder_unit = unit),
                 "Starting %s of user %u again.", unit, uid);
-        r = user_manager_start(uid, unit);
+        r = start_once_managed(bus, uid, unit, deadline);
         if (r < 0)
                 log_info_event(EVENT(MESSAGE_SERVICE_NOT_RESUMED, .holder_unit = unit),
                         "%s of user %u is not started again: %s", unit, uid, strerror(-r));
@@ -545,7 +569,7 @@ static int restore_line(sd_bus *bus, const char *line, bool sound, uint64_t dead
                 return start_service(bus, unit);
         if (sscanf(line, "user-service %u %ms", &uid, &unit) == 2) {
                 wait_for_user(uid, deadline);
-                start_user_service(uid, unit);
+                start_user_service(bus, uid, unit, deadline);
                 return 0;
         }
         return log_error_errno(EBADMSG, "Cannot undo \"%s\": %m", line);
