@@ -15,9 +15,9 @@ typedef struct FakeManager {
         const char *active_state; /* of every unit; they are all the same one */
         const char *load_state;   /* NULL: "loaded" */
         uint64_t inactive_since_us;
-        const char *conflict; /* what has a Conflicts= on every unit; NULL: nothing */
-        const char *own_conflict;
-        const char *job_type; /* of every unit's job; NULL: none has one */
+        const char *conflict;     /* what has a Conflicts= on every unit; NULL: nothing */
+        const char *own_conflict; /* the other way round */
+        const char *job_type;     /* of every unit's job; NULL: none has one */
         const char *job_state;
         const char *later_job_type; /* from when the screen, "later", is there; NULL: as before */
         const char *argument;       /* of every service's command; NULL: none has one */
