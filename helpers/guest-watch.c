@@ -88,10 +88,10 @@ static bool is_for_ever(void) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_free_ char *target = NULL;
 
-        /* kernel-command-line(7) */
-        return kernel_has_option("systemd.unit=" UNIT_TARGET) > 0 ||
-               (sd_bus_open_system(&bus) >= 0 && manager_get_default_target(bus, &target) >= 0 &&
-                       strcmp(target, UNIT_TARGET) == 0);
+        if (kernel_get_target(&target) > 0)
+                return strcmp(target, UNIT_TARGET) == 0;
+        return sd_bus_open_system(&bus) >= 0 && manager_get_default_target(bus, &target) >= 0 &&
+               strcmp(target, UNIT_TARGET) == 0;
 }
 
 static int watch(const Watch *w) {

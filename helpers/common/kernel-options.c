@@ -14,37 +14,35 @@
 #define OPTION_MODULE_BLACKLIST "module_blacklist="
 #define OPTION_UNIT "systemd.unit="
 
-int kernel_has_option(const char *option) {
+/* What a word says, or NULL if it is not of the kind that is looked for. */
+typedef const char *(*WordReader)(const char *word, const char *argument);
+
+/* Gives what the last word of that kind says: 1, 0 if there is none, or a negative errno. */
+static int read_last(WordReader read, const char *argument, char **ret) {
         _cleanup_free_ char *options = NULL;
         int r = sysfs_read(AT_FDCWD, "/proc/cmdline", &options);
+        const char *said = NULL;
         char *rest = options, *word;
 
         if (r < 0)
                 return r;
         while ((word = strsep(&rest, " ")))
-                if (strcmp(word, option) == 0)
-                        return 1;
-        return 0;
-}
-
-/* The last word that begins like this. */
-static int get_option(const char *prefix, char **ret) {
-        _cleanup_free_ char *options = NULL;
-        int r = sysfs_read(AT_FDCWD, "/proc/cmdline", &options);
-        char *rest = options, *word, *last = NULL;
-
-        if (r < 0)
-                return r;
-        while ((word = strsep(&rest, " ")))
-                if (text_begins_with(word, prefix))
-                        last = word;
-        if (!last)
+                said = read(word, argument) ?: said;
+        if (!said)
                 return 0;
-        *ret = strdup(last);
+        *ret = strdup(said);
         return *ret ? 1 : -ENOMEM;
 }
 
-static const char *word_to_target(const char *word) {
+static const char *word_if_equal(const char *word, const char *option) {
+        return strcmp(word, option) == 0 ? word : NULL;
+}
+
+static const char *word_if_begins_with(const char *word, const char *prefix) {
+        return text_begins_with(word, prefix) ? word : NULL;
+}
+
+static const char *word_to_target(const char *word, const char *unused) {
         static const struct {
                 const char *word, *target;
         } words[] = {
@@ -62,6 +60,7 @@ static const char *word_to_target(const char *word) {
                 {"5", "graphical.target"},
         };
 
+        (void)unused;
         if (text_begins_with(word, OPTION_UNIT))
                 return word + strlen(OPTION_UNIT);
         for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -71,19 +70,13 @@ static const char *word_to_target(const char *word) {
 }
 
 int kernel_get_target(char **ret) {
-        _cleanup_free_ char *options = NULL;
-        int r = sysfs_read(AT_FDCWD, "/proc/cmdline", &options);
-        const char *target = NULL;
-        char *rest = options, *word;
+        return read_last(word_to_target, NULL, ret);
+}
 
-        if (r < 0)
-                return r;
-        while ((word = strsep(&rest, " ")))
-                target = word_to_target(word) ?: target;
-        if (!target)
-                return 0;
-        *ret = strdup(target);
-        return *ret ? 1 : -ENOMEM;
+int kernel_has_option(const char *option) {
+        _cleanup_free_ char *word = NULL;
+
+        return read_last(word_if_equal, option, &word);
 }
 
 /* As blacklisted() in kernel/module/main.c: whole names, between commas. */
@@ -100,7 +93,7 @@ static bool has_name(const char *list, const char *name) {
 
 int kernel_forbids_module(const char *name, char **ret_option) {
         _cleanup_free_ char *option = NULL;
-        int r = get_option(OPTION_MODULE_BLACKLIST, &option);
+        int r = read_last(word_if_begins_with, OPTION_MODULE_BLACKLIST, &option);
 
         if (r <= 0 || !has_name(option + strlen(OPTION_MODULE_BLACKLIST), name))
                 return r < 0 ? r : 0;

@@ -137,8 +137,9 @@ static void wait_end(pid_t pid, int journal) {
         receive(journal);
 }
 
-/* Runs a helper with at most one option and returns its exit status. */
-static int run(const char *name, const char *option) {
+/* Runs a helper with at most one option, for that many seconds (0: as long as it takes). Returns
+ * its exit status, or the signal that ended it as a negative number. */
+static int run_for(unsigned seconds, const char *name, const char *option) {
         const char *path = helper_path(name);
         _cleanup_close_ int out = memfd_create("out", MFD_CLOEXEC),
                             err = memfd_create("err", MFD_CLOEXEC), journal = listen_journal(err);
@@ -152,6 +153,7 @@ static int run(const char *name, const char *option) {
         if (pid == 0) {
                 (void)dup2(out, STDOUT_FILENO);
                 (void)dup2(err, STDERR_FILENO);
+                (void)alarm(seconds);
                 execl(path, path, option, NULL);
                 _exit(127);
         }
@@ -163,9 +165,15 @@ static int run(const char *name, const char *option) {
                 test_fail("%s: past the journal: %.*s", name, (int)n, past);
         assert_int(fstat(out, &st), 0);
         assert_int_in("standard output: ", st.st_size, 0);
-        if (!WIFEXITED(status))
-                test_fail("%s: ended by signal %d: %s", name, WTERMSIG(status), said);
-        return WEXITSTATUS(status);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static int run(const char *name, const char *option) {
+        int status = run_for(0, name, option);
+
+        if (status < 0)
+                test_fail("%s: ended by signal %d: %s", name, -status, said);
+        return status;
 }
 
 #define assert_said(text)                                              \
@@ -759,6 +767,22 @@ static void test_watch(void) {
         assert_int(run("guest-watch", NULL), 0);
         assert_event(MESSAGE_CARD_UNUSED, "for 1 s", JOURNAL_DOMAIN "=win 10");
         unsetenv(JOURNAL_DOMAIN);
+
+        /* by hand, on a machine that was booted into something else */
+        file_cover("/proc/cmdline", "systemd.unit=" UNIT_TARGET " systemd.unit=graphical.target\n");
+        listen_manager(&(FakeManager){.default_target = UNIT_TARGET});
+        assert_int(run("guest-watch", "--target"), 0);
+        assert_event(MESSAGE_CARD_UNUSED, "for 1 s", JOURNAL_DEVICE "=" GPU);
+
+        /* booted into it, by default and by the command line */
+        file_cover("/proc/cmdline", "quiet\n");
+        listen_manager(&(FakeManager){.default_target = UNIT_TARGET});
+        assert_int(run_for(3, "guest-watch", "--target"), -SIGALRM);
+        assert_said("waits for a guest for as long as it takes");
+        file_cover("/proc/cmdline", "systemd.unit=" UNIT_TARGET "\n");
+        listen_manager(&(FakeManager){.default_target = "graphical.target"});
+        assert_int(run_for(3, "guest-watch", "--target"), -SIGALRM);
+        file_cover("/proc/cmdline", NULL);
         unsetenv(SETTING_UNUSED);
 }
 
