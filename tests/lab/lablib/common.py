@@ -61,8 +61,12 @@ def poll(check: Callable[[], Optional[T]], timeout: float, what: str, interval: 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file; whoever comes second waits."""
+    """Hold a lock file; whoever comes second waits, and says so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="ascii") as f:
-        fcntl.flock(f, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another run's {path.name}")
+            fcntl.flock(f, fcntl.LOCK_EX)
         yield
