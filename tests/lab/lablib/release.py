@@ -12,8 +12,8 @@ from .common import LabError, run, say
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # these have no updates beside them
 ROLLING = "sid", "forky"
-# Ubuntu's: from where mmdebstrap takes them, with the keyring of a package of Debian's
-UBUNTU = "noble",
+# Ubuntu's: from where mmdebstrap takes the first one, with the keyring of a package of Debian's
+UBUNTU = "noble", "resolute", "stonking"
 UBUNTU_KEYRING_RELEASE, UBUNTU_KEYRING_PACKAGE = "trixie", "ubuntu-archive-keyring"
 UBUNTU_KEYRING = "usr/share/keyrings/ubuntu-archive-keyring.gpg"
 
@@ -56,19 +56,28 @@ def ubuntu_keyring() -> Iterator[Path]:
         yield root / UBUNTU_KEYRING
 
 
+def ubuntu_sources(release: str) -> List[str]:
+    """As apt_sources(); mmdebstrap need not have heard of the release, but of the first one."""
+    with tempfile.TemporaryDirectory() as name:
+        found = Path(name) / "sources.list"
+        run("mmdebstrap", "--variant=custom", "--mode=root", "--format=null", "--skip=update",
+            "--components=main,universe", f'--setup-hook=cp "$1"/etc/apt/sources.list {found}', UBUNTU[0])
+        return found.read_text(encoding="utf-8").replace(UBUNTU[0], release).splitlines()
+
+
 def bootstrap(release: str, packages: List[str], out: Path, architecture: str = "amd64",
               updates: bool = True) -> None:
     """Install a release with these packages, and all that they need, into a tar archive."""
     part = out.with_suffix(".part.tar")
     with ubuntu_keyring() if release in UBUNTU else contextlib.nullcontext() as keyring:
-        source = ([f"--keyring={keyring}", "--components=main,universe", release, part]
-                  if keyring else [release, part, *apt_sources(release, updates)])
+        sources = ubuntu_sources(release) if keyring else apt_sources(release, updates)
         run("mmdebstrap", "--variant=minbase", "--mode=root", "--format=tar",
             f"--architecture={architecture}",
             "--aptopt=APT::Install-Recommends \"false\"", "--dpkgopt=force-unsafe-io",
             # a mirror may be some weeks behind
             "--aptopt=Acquire::Check-Valid-Until \"false\"",
-            "--include=" + ",".join(packages), *source)
+            "--include=" + ",".join(packages), *([f"--keyring={keyring}"] if keyring else []),
+            release, part, *sources)
     part.rename(out)
 
 
