@@ -69,16 +69,18 @@ static int wait_for_guest(const Watch *w, int seconds, pid_t *ret_pid, char **re
         return r;
 }
 
-/* Waits for the process to end, or to let go of the group while it goes on. */
+/* Waits for the process to end, or to let go of the GPU while it goes on. At first it looks soon:
+ * for a guest with iommufd it is libvirt that opens the device, to hand it to QEMU. */
 static void wait_while_used(const Watch *w, pid_t pid) {
-        for (;;) {
+        for (int pause = FIRST_PAUSE_MS;;
+                pause = pause < STILL_USED_MS / 2 ? 2 * pause : STILL_USED_MS) {
                 _cleanup_free_ char *name = NULL;
-                int r = process_wait_end(pid, STILL_USED_MS);
+                int r = process_wait_end(pid, pause);
                 pid_t user;
 
                 if (r < 0 && r != -ETIMEDOUT) /* no event then, only a look now and again */
                         (void)poll(NULL, 0, LAST_PAUSE_MS);
-                if (r >= 0 || vfio_find_user(w->gpu, w->group, &user, &name) <= 0)
+                if (r >= 0 || vfio_find_user(w->gpu, w->group, &user, &name) <= 0 || user != pid)
                         return;
         }
 }

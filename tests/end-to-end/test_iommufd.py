@@ -17,7 +17,8 @@ def test_there_and_back(host):
     assert "/dev/iommu" in files and "/dev/vfio/devices/vfio" in files, files
     assert not re.search(r"/dev/vfio/\d", files), files
     assert f"guest painter, PID {pid}" in host.run("gpu-guest status")
-    assert f"PID {pid}" in host.journal("gpu-guest@painter.service")
+    # the lease has seen it as well
+    host.wait(f"journalctl -b -o cat -u gpu-guest@painter.service | grep 'is with .* PID {pid}'")
 
     host.run("virsh destroy painter")
     host.assert_has_gpu()

@@ -786,6 +786,56 @@ static void test_watch(void) {
         unsetenv(SETTING_UNUSED);
 }
 
+/* Opens the device, hands it to another process after a while, and goes on; that one ends. */
+static pid_t start_handing_on(int report) {
+        pid_t pid = fork();
+        int fd, status;
+
+        assert_true(pid >= 0);
+        if (pid > 0)
+                return pid;
+        fd = open("/dev/full", O_RDONLY | O_CLOEXEC);
+        (void)poll(NULL, 0, 1500);
+        pid = fork();
+        if (pid == 0) {
+                (void)poll(NULL, 0, 4000);
+                _exit(0);
+        }
+        (void)close(fd);
+        (void)write(report, &pid, sizeof(pid));
+        (void)waitpid(pid, &status, 0);
+        for (;;)
+                (void)pause();
+}
+
+static void test_watch_handed_on(void) {
+        _cleanup_free_ char *node = NULL, *first = NULL, *second = NULL;
+        int ends[2], status;
+        pid_t opener, user;
+
+        assert_int(pipe2(ends, O_CLOEXEC), 0);
+        machine("vfio-pci");
+        node = mock_path(SYSFS_PCI_DEVICES "/" GPU "/vfio-dev/vfio0/dev");
+        file_write(node, "1:7\n");
+        file_cover("/proc/cmdline", "systemd.unit=graphical.target\n");
+        setenv(SETTING_UNUSED, "1", 1);
+        opener = start_handing_on(ends[1]);
+        assert_int(run("guest-watch", "--target"), 0);
+        assert_int(read(ends[0], &user, sizeof(user)), sizeof(user));
+        first = format("is with test-helpers, PID %d.", opener);
+        second = format("is with test-helpers, PID %d.", user);
+        assert_said(first);
+        assert_said(second);
+        assert_said("No guest has used");
+
+        assert_int(kill(opener, SIGKILL), 0);
+        assert_int(waitpid(opener, &status, 0), opener);
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+        unsetenv(SETTING_UNUSED);
+        file_cover("/proc/cmdline", NULL);
+}
+
 static void test_shutdown(void) {
         mock_clear();
         assert_int(run("guest-shutdown", "win10"), 1);
@@ -1052,6 +1102,7 @@ int main(int argc, char *argv[]) {
         test_holders_setting();
         test_holders_restore();
         test_watch();
+        test_watch_handed_on();
         test_shutdown();
         test_seat_nothing();
         test_seat_refused();

@@ -19,7 +19,7 @@ framebuffer_console() {
 }
 
 # Processes are slow to start under emulation: what is asked several times is asked for once.
-nodes=$(find /proc/[0-9]*/fd \( -lname '/dev/dri/card*' -o -lname '*vfio/[0-9]*' \) -printf '%p %l\n' 2>/dev/null)
+nodes=$(find /proc/[0-9]*/fd \( -lname '/dev/dri/card*' -o -lname '*vfio/[0-9]*' -o -lname '*vfio/devices/*' \) -printf '%p %l\n' 2>/dev/null)
 units=$(systemctl list-units --all --plain --no-legend)
 
 # the processes that have one of these nodes open, by name
@@ -57,7 +57,7 @@ echo "module=$(if test -e "/sys/module/$driver"; then echo loaded; else echo not
 echo "graphical_sessions=$(graphical_sessions)"
 # shellcheck disable=SC2154 # given
 case "$(users_of /dev/dri/card)" in *"$server"*) echo server_on_gpu=yes ;; *) echo server_on_gpu=no ;; esac
-echo "vfio_users=$(users_of '.*vfio/[0-9]')"
+echo "vfio_users=$(users_of '.*vfio/\(devices/vfio\)\?[0-9]')"
 # shellcheck disable=SC2012 # the names are ours
 echo "records=$(ls -A /run/gpu-guest 2>/dev/null | tr '\n' ' ' | sed 's/ $//')"
 echo "steps=$(units active '^gpu-guest-.*[.]service$' | sed 's/gpu-guest-\([a-z]*\).service/\1/g; s/ watch//')"
