@@ -18,7 +18,7 @@
 typedef const char *(*WordReader)(const char *word, const char *argument);
 
 /* Gives what the last word of that kind says: 1, 0 if there is none, or a negative errno. */
-static int read_last(WordReader read, const char *argument, char **ret) {
+static int read_last(WordReader reader, const char *argument, char **ret) {
         _cleanup_free_ char *options = NULL;
         int r = sysfs_read(AT_FDCWD, "/proc/cmdline", &options);
         const char *said = NULL;
@@ -27,7 +27,7 @@ static int read_last(WordReader read, const char *argument, char **ret) {
         if (r < 0)
                 return r;
         while ((word = strsep(&rest, " ")))
-                said = read(word, argument) ?: said;
+                said = reader(word, argument) ?: said;
         if (!said)
                 return 0;
         *ret = strdup(said);
