@@ -10,8 +10,8 @@
  *    hook runs, and would wait for us for ever.
  * 3. Without PCI host devices that is all: domains which do not concern us shall not notice us.
  * 4. Otherwise ask udev which device is the GPU, and compare.
- * 5. If the domain has the GPU, see that it can have the other devices that it wants, too: QEMU
- * would find out only when the desktop has gone.
+ * 5. If the domain has the GPU, see that it can have the other devices that it wants, too, PCI and
+ * USB: libvirt and QEMU would find out only when the desktop has gone.
  *
  * The end of a lease (--release) does not depend on the XML: the device may have been detached from
  * the running guest.
@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/domain.h"
 #include "common/gpu.h"
 #include "common/lease.h"
@@ -39,9 +41,14 @@
 #include "common/pci-address.h"
 #include "common/pci.h"
 #include "common/text.h"
+#include "common/usb.h"
 
 /* At boot libvirt starts domains while udev may still be busy with the devices it has found. */
 #define UDEV_TIMEOUT_MS 30000
+
+/* Nor is a USB device there at once when it has just been plugged in, or at boot. */
+#define USB_TIMEOUT_MS 5000
+#define USB_ROUND_MS 250
 
 /* Which operation the hook is run again with; libvirt has none of this name. */
 #define HOOK_OPERATION "lease"
@@ -234,6 +241,51 @@ static int check_hostdevs(const Domain *d, const PciAddress *gpu) {
         return r;
 }
 
+static int wait_for_usb(struct udev *udev, const UsbName *name, uint64_t deadline) {
+        for (;;) {
+                int r = usb_count(udev, name);
+
+                if (r != 0 || clock_remaining(deadline) == 0)
+                        return r;
+                (void)poll(NULL, 0, USB_ROUND_MS);
+        }
+}
+
+/* libvirt takes one that is named by what it is only if there is no second of its kind
+ * (virHostdevFindUSBDevice() in src/hypervisor/virhostdev.c). */
+static int check_usb(struct udev *udev, const UsbName *name, uint64_t deadline) {
+        int r = wait_for_usb(udev, name, deadline);
+        char shown[USB_NAME_MAX];
+
+        log_set_device(usb_name_format(name, shown));
+        if (r < 0)
+                return log_error_errno(r, "Cannot look for USB device %s: %m", shown);
+        if (r == 0)
+                return log_error_event(EVENT(MESSAGE_USB_MISSING), ENODEV,
+                        "The domain wants USB device %s as well, which is not plugged in.", shown);
+        if (r > 1)
+                return log_error_event(EVENT(MESSAGE_USB_AMBIGUOUS), ENOTUNIQ,
+                        "The domain wants USB device %s as well, of which %d are plugged in, and "
+                        "does not say which one.",
+                        shown, r);
+        return 0;
+}
+
+static int check_all_usb(const Domain *d) {
+        _cleanup_(udev_unrefp) struct udev *udev = NULL;
+        uint64_t deadline = clock_deadline(USB_TIMEOUT_MS);
+        int r = 0;
+
+        if (d->n_usb == 0)
+                return 0;
+        udev = udev_new();
+        if (!udev)
+                return log_oom();
+        for (size_t i = 0; i < d->n_usb && r >= 0; i++)
+                r = check_usb(udev, &d->usb[i], deadline);
+        return r;
+}
+
 static int name_lease(const char *uuid, char **ret_unit) {
         int r = lease_unit_name(arg_domain, uuid, ret_unit);
 
@@ -315,6 +367,8 @@ static int prepare(void) {
                 return r;
         log_set_unit(unit);
         r = check_hostdevs(&domain, &gpu);
+        if (r >= 0)
+                r = check_all_usb(&domain);
         if (r < 0)
                 return r;
         return print_lease(unit);
@@ -334,7 +388,8 @@ static void help(void) {
              "                       with --release, and only if there is that lease, \"end\"\n"
              "     --qemu-dir=DIR    Where libvirt keeps the definitions of domains\n"
              "                       [" LIBVIRT_QEMU_DIR "]\n\n"
-             "A domain whose other PCI host devices cannot go to a guest is refused.\n"
+             "A domain whose other PCI host devices cannot go to a guest, or whose USB host devices\n"
+             "are not plugged in, is refused.\n"
              "With nothing on standard input, the domain's definition DIR/DOMAIN.xml is read.\n\n"
              "Exit status: 0 done, whether a unit was printed or not, 1 failed, 2 usage.");
 }

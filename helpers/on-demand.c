@@ -82,6 +82,9 @@ UDEV(struct udev_enumerate *, udev_enumerate_new, (struct udev * u), (u));
 UDEV(struct udev_enumerate *, udev_enumerate_unref, (struct udev_enumerate * e), (e));
 UDEV(int, udev_enumerate_add_match_subsystem, (struct udev_enumerate * e, const char *subsystem),
         (e, subsystem));
+UDEV(int, udev_enumerate_add_match_sysattr,
+        (struct udev_enumerate * e, const char *attribute, const char *value),
+        (e, attribute, value));
 UDEV(int, udev_enumerate_add_match_tag, (struct udev_enumerate * e, const char *tag), (e, tag));
 UDEV(int, udev_enumerate_scan_devices, (struct udev_enumerate * e), (e));
 UDEV(struct udev_list_entry *, udev_enumerate_get_list_entry, (struct udev_enumerate * e), (e));

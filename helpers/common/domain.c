@@ -51,6 +51,13 @@ enum {
 
 static const char *const level_names[] = {"", "domain", "devices", "hostdev", "source", "address"};
 
+/* What of a USB <hostdev> has come by. */
+typedef struct UsbParts {
+        UsbName name;
+        unsigned n_sources, n_vendors, n_products, n_addresses;
+        bool optional, unclear;
+} UsbParts;
+
 /* Where the bytes come from. The first ones are kept, since both parsers may want them. */
 typedef struct Input {
         int fd;
@@ -65,7 +72,9 @@ typedef struct Parser {
 
         int depth;          /* of the current element */
         int level;          /* how far it, or an ancestor, is down our way */
-        size_t n_addresses; /* in the current hostdev */
+        bool is_usb;        /* the current hostdev is a USB device, else a PCI device */
+        UsbParts usb;       /* what it is in the one case */
+        size_t n_addresses; /* and in the other */
         bool in_uuid;       /* in the first /domain/uuid */
         bool has_uuid;      /* it came by */
         size_t n_uuid;
@@ -73,6 +82,7 @@ typedef struct Parser {
 
         Domain domain;
         size_t n_allocated; /* of domain.hostdevs */
+        size_t n_usb_allocated;
 
         int error;    /* the first one, negative */
         char *reason; /* and what it is in words */
@@ -81,6 +91,7 @@ typedef struct Parser {
 void domain_done(Domain *d) {
         free(d->uuid);
         free(d->hostdevs);
+        free(d->usb);
         *d = (Domain){};
 }
 
@@ -309,18 +320,35 @@ static bool read_number(Parser *p, const xmlChar **attributes, int n_attributes,
         return true;
 }
 
+/* Makes room for one more. */
+static void *grow(void *list, size_t n, size_t *n_allocated, size_t size) {
+        size_t more = *n_allocated ? *n_allocated * 2 : 8;
+
+        if (n < *n_allocated)
+                return list;
+        list = reallocarray(list, more, size);
+        if (list)
+                *n_allocated = more;
+        return list;
+}
+
 static int add_hostdev(Domain *d, size_t *n_allocated, const PciAddress *address) {
-        if (d->n_hostdevs == *n_allocated) {
-                size_t n = *n_allocated ? *n_allocated * 2 : 8;
-                PciAddress *more = reallocarray(d->hostdevs, n, sizeof(PciAddress));
+        PciAddress *list = grow(d->hostdevs, d->n_hostdevs, n_allocated, sizeof(*list));
 
-                if (!more)
-                        return -ENOMEM;
-                d->hostdevs = more;
-                *n_allocated = n;
-        }
-
+        if (!list)
+                return -ENOMEM;
+        d->hostdevs = list;
         d->hostdevs[d->n_hostdevs++] = *address;
+        return 0;
+}
+
+static int add_usb(Domain *d, size_t *n_allocated, const UsbName *name) {
+        UsbName *list = grow(d->usb, d->n_usb, n_allocated, sizeof(*list));
+
+        if (!list)
+                return -ENOMEM;
+        d->usb = list;
+        d->usb[d->n_usb++] = *name;
         return 0;
 }
 
@@ -340,8 +368,64 @@ static void on_address(Parser *p, const xmlChar **attributes, int n_attributes) 
         p->n_addresses++;
 }
 
-/* Is this <hostdev> a PCI device that libvirt detaches from the host? */
-static bool is_pci_hostdev(Parser *p, const xmlChar **attributes, int n_attributes) {
+/* What libvirt itself reads when it defines a domain is right, so that what we cannot read is new
+ * to us. */
+static uint32_t read_usb_number(
+        Parser *p, const xmlChar **attributes, int n_attributes, const char *name, uint32_t max) {
+        _cleanup_free_ char *value = NULL;
+        uint32_t number = 0;
+
+        if (get_attribute(attributes, n_attributes, name, &value) < 0)
+                parser_stop(p, -ENOMEM, "out of memory");
+        else if (!value || parse_number(value, max, &number) < 0)
+                p->usb.unclear = true;
+        return number;
+}
+
+static void on_usb_part(Parser *p, const char *name, const xmlChar **attributes, int n_attributes) {
+        UsbParts *usb = &p->usb;
+
+        if (strcmp(name, "vendor") == 0) {
+                usb->n_vendors++;
+                usb->name.vendor = read_usb_number(p, attributes, n_attributes, "id", UINT16_MAX);
+        } else if (strcmp(name, "product") == 0) {
+                usb->n_products++;
+                usb->name.product = read_usb_number(p, attributes, n_attributes, "id", UINT16_MAX);
+        } else if (strcmp(name, "address") == 0) {
+                usb->n_addresses++;
+                usb->name.bus = read_usb_number(p, attributes, n_attributes, "bus", UINT32_MAX);
+                usb->name.device =
+                        read_usb_number(p, attributes, n_attributes, "device", UINT32_MAX);
+        }
+}
+
+static void on_usb_source(Parser *p, const xmlChar **attributes, int n_attributes) {
+        _cleanup_free_ char *policy = NULL;
+
+        p->usb.n_sources++;
+        if (get_attribute(attributes, n_attributes, "startupPolicy", &policy) < 0)
+                parser_stop(p, -ENOMEM, "out of memory");
+        else if (policy && strcmp(policy, "optional") == 0)
+                p->usb.optional = true;
+}
+
+/* Has it to be there, and is it named in a way that we know? */
+static bool usb_is_needed(const UsbParts *usb) {
+        bool by_id = usb->n_vendors == 1 && usb->n_products == 1 && usb->name.vendor > 0;
+        bool by_place = usb->n_addresses == 1 && usb->name.bus > 0 && usb->name.device > 0;
+
+        return !usb->optional && !usb->unclear && usb->n_sources == 1 && (by_id || by_place) &&
+               (by_id || usb->n_vendors + usb->n_products == 0) &&
+               (by_place || usb->n_addresses == 0);
+}
+
+static void on_usb_end(Parser *p) {
+        if (usb_is_needed(&p->usb) && add_usb(&p->domain, &p->n_usb_allocated, &p->usb.name) < 0)
+                parser_stop(p, -ENOMEM, "out of memory");
+}
+
+/* Is this <hostdev> a PCI device that libvirt detaches from the host, or a USB device of it? */
+static bool is_ours(Parser *p, const xmlChar **attributes, int n_attributes) {
         _cleanup_free_ char *type = NULL, *mode = NULL;
 
         if (get_attribute(attributes, n_attributes, "type", &type) < 0 ||
@@ -349,19 +433,25 @@ static bool is_pci_hostdev(Parser *p, const xmlChar **attributes, int n_attribut
                 parser_stop(p, -ENOMEM, "out of memory");
                 return false;
         }
-        return type && strcmp(type, "pci") == 0 && (!mode || strcmp(mode, "subsystem") == 0);
+        if (!type || (mode && strcmp(mode, "subsystem") != 0))
+                return false;
+        p->is_usb = strcmp(type, "usb") == 0;
+        return p->is_usb || strcmp(type, "pci") == 0;
 }
 
 /* An element of the next level below the one we are in. */
 static void on_level(Parser *p, const xmlChar **attributes, int n_attributes) {
         if (p->level + 1 == LEVEL_HOSTDEV) {
-                if (!is_pci_hostdev(p, attributes, n_attributes))
+                if (!is_ours(p, attributes, n_attributes))
                         return;
                 p->n_addresses = 0;
+                p->usb = (UsbParts){};
         }
 
         p->level++;
-        if (p->level == LEVEL_ADDRESS)
+        if (p->level == LEVEL_SOURCE && p->is_usb)
+                on_usb_source(p, attributes, n_attributes);
+        else if (p->level == LEVEL_ADDRESS)
                 on_address(p, attributes, n_attributes);
 }
 
@@ -378,8 +468,10 @@ static void on_start_element(void *userdata, const xmlChar *name, const xmlChar 
                 return;
         }
 
-        if (plain && p->level == p->depth - 1 && p->level < LEVEL_ADDRESS &&
-                strcmp((const char *)name, level_names[p->depth]) == 0)
+        if (plain && p->level == LEVEL_SOURCE && p->depth == LEVEL_ADDRESS && p->is_usb)
+                on_usb_part(p, (const char *)name, attributes, n_attributes);
+        else if (plain && p->level == p->depth - 1 && p->level < LEVEL_ADDRESS &&
+                 strcmp((const char *)name, level_names[p->depth]) == 0)
                 on_level(p, attributes, n_attributes);
         else if (plain && p->depth == LEVEL_DOMAIN + 1 && !p->has_uuid &&
                  strcmp((const char *)name, "uuid") == 0)
@@ -406,7 +498,9 @@ static void on_end_element(
         Parser *p = userdata;
 
         if (p->level == p->depth) {
-                if (p->level == LEVEL_HOSTDEV && p->n_addresses != 1)
+                if (p->level == LEVEL_HOSTDEV && p->is_usb)
+                        on_usb_end(p);
+                else if (p->level == LEVEL_HOSTDEV && p->n_addresses != 1)
                         parser_stop(p, -EBADMSG,
                                 "a PCI device ends on line %d with %zu source addresses instead "
                                 "of one",

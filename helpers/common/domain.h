@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What we need to know of a libvirt domain: its UUID, and which PCI devices of the host it gets. */
+/* What we need to know of a libvirt domain: its UUID, and which devices of the host it gets. */
 
 #include <stddef.h>
 
 #include "cleanup.h"
 #include "pci-address.h"
+#include "usb.h"
 
 /* A domain's XML as libvirt formats it has some ten kilobytes. */
 #define DOMAIN_SIZE_MAX (16UL * 1024 * 1024)
@@ -18,6 +19,8 @@ typedef struct Domain {
         char *uuid;           /* 8-4-4-4-12 lower case, NULL if the XML has none */
         PciAddress *hostdevs; /* the host's addresses, in the XML's order */
         size_t n_hostdevs;
+        UsbName *usb; /* without these it does not start */
+        size_t n_usb;
 } Domain;
 
 void domain_done(Domain *d);
@@ -28,6 +31,9 @@ void domain_done(Domain *d);
  * /domain/devices/hostdev with type='pci' and mode='subsystem' (or none): what libvirt detaches
  * from the host. Mediated, USB and SCSI devices are not among them, nor are network functions
  * (<interface type='hostdev'>).
+ *
+ * The USB devices are those of hostdev with type='usb', but neither one whose startupPolicy is
+ * "optional", nor one that is named in a way that we do not know: libvirt may know it.
  *
  * Returns 0 and fills *ret, whose parts are released with domain_done(); or a negative errno and
  * sets *ret_reason to one line in plain words, the caller's to free (NULL when memory is out):

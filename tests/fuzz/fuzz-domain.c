@@ -3,7 +3,8 @@
  * A domain's XML. The model reads it as libvirt does: into libxml2's tree, and the numbers with
  * strtoul(3) (virXMLParse() in src/util/virxml.c, virStrToLong_uip() in src/util/virstring.c). What
  * the model refuses has to be refused, with one line of reason and nothing changed; of the rest the
- * UUID and the addresses have to be the model's. It must not matter in which pieces the bytes come.
+ * UUID, the addresses and the USB devices have to be the model's. It must not matter in which
+ * pieces the bytes come.
  *
  * libxml2 is not instrumented: fuzz-domain.dict has the words that make a difference.
  */
@@ -75,12 +76,61 @@ static bool model_address(xmlNode *node, PciAddress *ret) {
         return true;
 }
 
+/* What a USB device's source says: the only element of each name, and numbers. */
+static bool model_usb_number(xmlNode *source, const char *element, const char *attribute,
+        unsigned long max, uint32_t *ret, size_t *ret_n) {
+        unsigned long number = 0;
+        bool good = true;
+
+        *ret_n = 0;
+        for (xmlNode *node = source->children; node; node = node->next)
+                if (is_element(node, element)) {
+                        good = good && xmlHasNsProp(node, (const xmlChar *)attribute, NULL) &&
+                               model_number(node, attribute, max, &number);
+                        (*ret_n)++;
+                }
+        *ret = (uint32_t)number;
+        return good && *ret_n <= 1;
+}
+
+static void model_usb(xmlNode *hostdev, Domain *d) {
+        size_t n_sources = 0, n_vendors, n_products, n_addresses;
+        xmlNode *source = NULL;
+        UsbName name;
+
+        for (xmlNode *node = hostdev->children; node; node = node->next)
+                if (is_element(node, "source")) {
+                        source = node;
+                        n_sources++;
+                        if (attribute_is(node, "startupPolicy", "optional"))
+                                return;
+                }
+        if (n_sources != 1 ||
+                !model_usb_number(source, "vendor", "id", 65535, &name.vendor, &n_vendors) ||
+                !model_usb_number(source, "product", "id", 65535, &name.product, &n_products) ||
+                !model_usb_number(source, "address", "bus", UINT32_MAX, &name.bus, &n_addresses) ||
+                !model_usb_number(
+                        source, "address", "device", UINT32_MAX, &name.device, &n_addresses))
+                return;
+        if (n_vendors != n_products || n_vendors + n_addresses == 0 ||
+                (n_vendors == 1 && name.vendor == 0) ||
+                (n_addresses == 1 && (name.bus == 0 || name.device == 0)))
+                return;
+
+        d->usb = reallocarray(d->usb, d->n_usb + 1, sizeof(UsbName));
+        check(d->usb);
+        d->usb[d->n_usb++] = name;
+}
+
 static bool model_hostdev(xmlNode *hostdev, Domain *d) {
         size_t n_addresses = 0;
 
-        if (!attribute_is(hostdev, "type", "pci") ||
-                (xmlHasNsProp(hostdev, (const xmlChar *)"mode", NULL) &&
-                        !attribute_is(hostdev, "mode", "subsystem")))
+        if (xmlHasNsProp(hostdev, (const xmlChar *)"mode", NULL) &&
+                !attribute_is(hostdev, "mode", "subsystem"))
+                return true;
+        if (attribute_is(hostdev, "type", "usb"))
+                model_usb(hostdev, d);
+        if (!attribute_is(hostdev, "type", "pci"))
                 return true;
 
         d->hostdevs = reallocarray(d->hostdevs, d->n_hostdevs + 1, sizeof(PciAddress));
@@ -160,10 +210,12 @@ static void check_taken(const Domain *d, const Domain *expected, const char *rea
         check(d->n_hostdevs == expected->n_hostdevs);
         for (size_t i = 0; i < d->n_hostdevs; i++)
                 check(pci_address_equal(&d->hostdevs[i], &expected->hostdevs[i]));
+        check(d->n_usb == expected->n_usb);
+        check(d->n_usb == 0 || memcmp(d->usb, expected->usb, d->n_usb * sizeof(UsbName)) == 0);
 }
 
 static void check_parse(int fd, int expected, const Domain *expected_domain) {
-        const Domain untouched = {(char *)"untouched", NULL, 42};
+        const Domain untouched = {(char *)"untouched", NULL, 42, NULL, 42};
         _cleanup_free_ char *reason = NULL;
         Domain d = untouched;
         int r;
@@ -180,7 +232,7 @@ static void check_parse(int fd, int expected, const Domain *expected_domain) {
         }
         check_taken(&d, expected_domain, reason);
         domain_done(&d);
-        check(!d.uuid && !d.hostdevs && d.n_hostdevs == 0);
+        check(!d.uuid && !d.hostdevs && d.n_hostdevs == 0 && !d.usb && d.n_usb == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -435,6 +435,14 @@ def hostdev(address, attributes="mode='subsystem' type='pci' managed='no'"):
     )
 
 
+def usb_hostdev(name, address=None):
+    vendor, product = name.split(":")
+    return (
+        f"<hostdev mode='subsystem' type='usb' managed='yes'><source><vendor id='0x{vendor}'/>"
+        f"<product id='0x{product}'/>{f'<address {address}/>' if address else ''}</source></hostdev>"
+    )
+
+
 def domain(*devices, uuid=UUID):
     return (
         "<domain type='kvm' id='1'><name>win10</name>"
@@ -748,6 +756,15 @@ class LeaseWithoutUdev(Lease):
         self.assertIn(b"standard output", result.stderr)
 
 
+# Runs a program while the first USB device is not there for a second.
+LATE = """
+link=$UMOCKDEV_DIR/sys/bus/usb/devices/1-2
+mv "$link" "$UMOCKDEV_DIR/"
+(sleep 1; mv "$UMOCKDEV_DIR/1-2" "$link") >/dev/null 2>&1 &
+exec "$@"
+"""
+
+
 class LeaseWithUdev(Lease):
     """With devices by umockdev, which fakes /sys but not udev's index of tags in /run: that is made
     in a namespace of our own."""
@@ -761,7 +778,18 @@ E: CURRENT_TAGS=:gpu-guest:
 
 """
 
-    def mock(self, *devices):
+    USB_DEVICE = """P: /devices/pci0000:00/0000:00:14.0/usb1/1-{number}
+N: bus/usb/001/00{number}
+E: SUBSYSTEM=usb
+E: DEVTYPE=usb_device
+A: idVendor={vendor}\\n
+A: idProduct={product}\\n
+A: busnum=1\\n
+A: devnum={number}\\n
+
+"""
+
+    def mock(self, *devices, usb=()):
         records = self.dir / "devices.umockdev"
         records.write_text(
             "".join(
@@ -770,6 +798,10 @@ E: CURRENT_TAGS=:gpu-guest:
                     properties="".join(f"E: {k}={v}\n" for k, v in properties.items()),
                 )
                 for address, properties in devices
+            )
+            + "".join(
+                self.USB_DEVICE.format(number=number, vendor=name[:4], product=name[5:])
+                for number, name in usb
             )
         )
         tags = " ".join(f"/run/udev/tags/gpu-guest/+pci:{address}" for address, _ in devices)
@@ -913,13 +945,54 @@ E: CURRENT_TAGS=:gpu-guest:
         self.assert_fails(self.lease("a b", input=WITH_GPU), "in no IOMMU group")
         self.assert_kept("a b", "gpu-guest@a\\x20b.service", "in no IOMMU group")
 
-    def assert_kept(self, domain_name, unit, words):
+    def plug(self, *usb):
+        self.mock(("0000:00:02.0", {"GPU_GUEST_ROLE": "gpu"}), usb=usb)
+
+    def test_usb_devices(self):
+        """The same of USB devices, which come and go."""
+        by_id = domain(hostdev(GPU), usb_hostdev("046d:c31c"))
+        by_both = domain(hostdev(GPU), usb_hostdev("046d:c31c", "bus='1' device='3'"))
+        unit = "gpu-guest@win10.service"
+        begin = time.monotonic()
+        self.assert_fails(self.lease("win10", input=by_id), "046d:c31c as well, which is not plugged in")
+        self.assertGreater(time.monotonic() - begin, 4.5)
+        self.assert_kept("win10", unit, "which is not plugged in", device="046d:c31c")
+
+        self.plug((2, "046d:c31c"), (4, "046d:c077"))
+        self.assert_prints(self.lease("win10", input=by_id), unit)
+        self.assert_fails(
+            self.lease("win10", input=by_both), "046d:c31c on bus 1, device 3 as well, which is not"
+        )
+        self.assert_kept("win10", unit, "not plugged in", device="046d:c31c on bus 1, device 3")
+
+        self.plug((2, "046d:c31c"), (3, "046d:c31c"))
+        self.assert_fails(self.lease("win10", input=by_id), "of which 2 are plugged in")
+        self.assert_kept("win10", unit, "of which 2", device="046d:c31c")
+        self.assert_prints(self.lease("win10", input=by_both), unit)
+
+    def test_usb_devices_of_others(self):
+        """Who has not got the GPU is not kept waiting, and none of our business."""
+        begin = time.monotonic()
+        self.assert_prints(self.lease("win10", input=domain(usb_hostdev("046d:c31c"))), None)
+        self.assert_prints(
+            self.lease("win10", input=domain(hostdev(AUDIO), usb_hostdev("046d:c31c"))), None
+        )
+        self.assertLess(time.monotonic() - begin, 4)
+
+    def test_usb_device_comes_late(self):
+        """What has just been plugged in is waited for."""
+        self.plug((2, "046d:c31c"))
+        self.wrapper += ["sh", "-e", "-c", LATE, "late"]
+        xml = domain(hostdev(GPU), usb_hostdev("046d:c31c"))
+        self.assert_prints(self.lease("win10", input=xml), "gpu-guest@win10.service")
+
+    def assert_kept(self, domain_name, unit, words, device="0000:00:1f.3"):
         """libvirt shows a refusal to whoever starts the domain, and nobody else would ever see it."""
         entry, *more = self.entries()
         self.assertEqual(more, [])
         self.assertRegex(entry["MESSAGE_ID"], r"\A[0-9a-f]{32}\Z")
         self.assertIn(words, entry["MESSAGE"])
-        self.assertEqual(entry["GPU_GUEST_DEVICE"], "0000:00:1f.3")
+        self.assertEqual(entry["GPU_GUEST_DEVICE"], device)
         self.assertEqual(entry["GPU_GUEST_DOMAIN"], domain_name)
         # journalctl -u, and so all that asks for the units of gpu-guest
         self.assertEqual(entry["OBJECT_SYSTEMD_UNIT"], unit)

@@ -104,6 +104,19 @@ void mock_udev(const char *address, const char *role, const char *priority) {
         file_write(tag, "");
 }
 
+void mock_usb(const char *name, const char *vendor, const char *product, const char *bus,
+        const char *device) {
+        _cleanup_free_ char *id_vendor = format("%s\n", vendor),
+                            *id_product = format("%s\n", product), *busnum = format("%s\n", bus),
+                            *devnum = format("%s\n", device), *made = NULL;
+
+        made = umockdev_testbed_add_device(testbed, "usb", name, NULL, "idVendor", id_vendor,
+                "idProduct", id_product, "busnum", busnum, "devnum", devnum, NULL, "DEVTYPE",
+                "usb_device", NULL);
+        if (!made)
+                test_fail("umockdev does not add %s", name);
+}
+
 void mock_driver(const char *driver, const char *module) {
         _cleanup_free_ char *directory = mock_path(SYSFS_PCI_DRIVERS "/%s", driver),
                             *link = format("%s/module", directory), *target = NULL, *made = NULL;

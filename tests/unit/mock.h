@@ -51,6 +51,11 @@ void mock_drm(const char *address, const char *name, const char *devtype, const 
 /* Sends an event of such a device, as udev does when it has worked through it. */
 void mock_uevent(const char *address, const char *name, const char *action);
 
+/* Plugs a USB device in, by the name that it has in /sys/bus/usb/devices; ids and numbers as the
+ * kernel writes them. */
+void mock_usb(const char *name, const char *vendor, const char *product, const char *bus,
+        const char *device);
+
 /* Adds a vtconsole. */
 void mock_vtcon(const char *name, const char *description, const char *bind);
 

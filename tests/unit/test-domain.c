@@ -99,6 +99,9 @@ static void assert_same(const Domain *a, const Domain *b) {
         assert_int(a->n_hostdevs, b->n_hostdevs);
         for (size_t i = 0; i < a->n_hostdevs; i++)
                 assert_true(pci_address_equal(&a->hostdevs[i], &b->hostdevs[i]));
+        assert_int(a->n_usb, b->n_usb);
+        for (size_t i = 0; i < a->n_usb; i++)
+                assert_true(memcmp(&a->usb[i], &b->usb[i], sizeof(UsbName)) == 0);
 }
 
 /* Parses what must be good, and once more with a comment behind it: then it is not plain. */
@@ -150,6 +153,7 @@ static void test_libvirt(void) {
         assert_int(d.n_hostdevs, 2);
         assert_hostdev(&d, 0, "0000:00:02.0");
         assert_hostdev(&d, 1, "0000:00:1f.3");
+        assert_int(d.n_usb, 1);
 }
 
 /* The file in /etc/libvirt/qemu begins with a comment; virsh dumpxml's may get a declaration. */
@@ -302,6 +306,96 @@ static void test_number_of_addresses(void) {
         parse_bad("<domain><devices><hostdev type='pci'><source><address slot='2'/></source>"
                   "<source><address slot='3'/></source></hostdev></devices></domain>",
                 -EBADMSG, "2 source addresses");
+}
+
+/* All that a domain says of USB devices, to compare it with one string. */
+static char *describe_usb(const Domain *d) {
+        char *text = strdup("");
+
+        for (size_t i = 0; i < d->n_usb; i++) {
+                char name[USB_NAME_MAX], *longer;
+
+                assert_true(asprintf(&longer, "%s%s%s", text, i ? "; " : "",
+                                    usb_name_format(&d->usb[i], name)) >= 0);
+                free(text);
+                text = longer;
+        }
+        return text;
+}
+
+static void test_usb(void) {
+        static const struct {
+                const char *hostdev, *expected;
+        } cases[] = {
+                {"<source><vendor id='0x046d'/><product id='0xc31c'/></source>", "046d:c31c"},
+                {"<source><product id='49948'/><vendor id='1133'/></source>", "046d:c31c"},
+                {"<source startupPolicy='mandatory'><vendor id='1'/><product id='0'/></source>",
+                        "0001:0000"},
+                {"<source startupPolicy='requisite' guestReset='off'><vendor id='1'/>"
+                 "<product id='2'/></source>",
+                        "0001:0002"},
+                {"<source><address bus='1' device='4'/></source>", "on bus 1, device 4"},
+                {"<source><vendor id='0x046d'/><product id='0xc31c'/>"
+                 "<address bus='1' device='4'/></source><boot order='1'/>"
+                 "<address type='usb' bus='0' port='1'/>",
+                        "046d:c31c on bus 1, device 4"},
+                /* the guest can do without it */
+                {"<source startupPolicy='optional'><vendor id='1'/><product id='2'/></source>", ""},
+                /* what we do not know libvirt may know, or refuse */
+                {"", ""},
+                {"<source/>", ""},
+                {"<source><vendor id='1'/></source>", ""},
+                {"<source><product id='1'/></source>", ""},
+                {"<source><vendor id='0'/><product id='2'/></source>", ""},
+                {"<source><vendor id='0x10000'/><product id='2'/></source>", ""},
+                {"<source><vendor id='x'/><product id='2'/></source>", ""},
+                {"<source><vendor/><product id='2'/></source>", ""},
+                {"<source><vendor id='1'/><vendor id='1'/><product id='2'/></source>", ""},
+                {"<source><vendor id='1'/><product id='2'/><address bus='1' port='1.2'/></source>",
+                        ""},
+                {"<source><vendor id='1'/><product id='2'/><address bus='0' device='4'/></source>",
+                        ""},
+                {"<source><vendor id='1'/><address bus='1' device='4'/></source>", ""},
+                {"<source><address bus='1' device='4'/><address bus='1' device='4'/></source>", ""},
+                {"<source><address bus='1' device='4'/></source><source/>", ""},
+                {"<source><x><vendor id='1'/><product id='2'/></x></source>", ""},
+                {"<vendor id='1'/><product id='2'/>", ""},
+        };
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+                _cleanup_free_ char *xml = NULL, *found = NULL;
+                _cleanup_domain_ Domain d = {};
+
+                assert_true(asprintf(&xml,
+                                    "<domain><devices><hostdev mode='subsystem' type='usb'>%s"
+                                    "</hostdev></devices></domain>",
+                                    cases[i].hostdev) > 0);
+                parse_good(xml, &d);
+                found = describe_usb(&d);
+                assert_str_in(cases[i].hostdev, found, cases[i].expected);
+                assert_int_in(cases[i].hostdev, d.n_hostdevs, 0);
+        }
+}
+
+/* One after the other, and PCI devices between them: none takes over what another has said. */
+static void test_usb_and_pci(void) {
+        static const char pci[] =
+                "<hostdev type='pci'><source><address slot='2'/></source></hostdev>";
+        static const char usb[] = "<hostdev type='usb'><source><vendor id='%d'/>"
+                                  "<product id='2'/></source></hostdev>";
+        _cleanup_free_ char *xml = NULL, *one = NULL, *two = NULL, *found = NULL;
+        _cleanup_domain_ Domain d = {};
+
+        assert_true(asprintf(&one, usb, 1) > 0 && asprintf(&two, usb, 3) > 0);
+        assert_true(asprintf(&xml,
+                            "<domain><devices>%s%s%s<hostdev type='usb'><source/></hostdev>%s%s"
+                            "<hostdev mode='capabilities' type='usb'><source><vendor id='5'/>"
+                            "<product id='2'/></source></hostdev></devices></domain>",
+                            one, pci, two, pci, one) > 0);
+        parse_good(xml, &d);
+        found = describe_usb(&d);
+        assert_str(found, "0001:0002; 0003:0002; 0001:0002");
+        assert_int(d.n_hostdevs, 2);
 }
 
 static void test_uuid(void) {
@@ -676,6 +770,8 @@ int main(void) {
         test_numbers();
         test_bad_numbers();
         test_number_of_addresses();
+        test_usb();
+        test_usb_and_pci();
         test_uuid();
         test_not_well_formed();
         test_truncated();
