@@ -389,6 +389,75 @@ static void check_memory(Definition *d) {
         }
 }
 
+/* Is it one of the lines that a program has printed? */
+static bool has_line(FILE *f, const char *line) {
+        _cleanup_free_ char *text = NULL;
+        bool found = false;
+        size_t size = 0;
+
+        rewind(f);
+        while (!found && getline(&text, &size, f) >= 0) {
+                text[strcspn(text, "\n")] = '\0';
+                found = strcmp(text, line) == 0;
+        }
+        return found;
+}
+
+static void check_network(Definition *d, FILE *active, const char *network) {
+        _cleanup_free_ char *quoted = text_quote(network);
+
+        if (!quoted) {
+                d->check->out_of_memory = true;
+        } else if (has_line(active, network)) {
+                check_add(
+                        d->check, "network", "Network", ANSWER_YES, "%s, which is active", network);
+        } else {
+                check_add(d->check, "network", "Network", ANSWER_NO,
+                        "%s is not active, and libvirt does not start the guest without it.",
+                        network);
+                check_advise(
+                        d->check, "virsh net-start %s; virsh net-autostart %s", quoted, quoted);
+        }
+}
+
+/* The commonest reason for which libvirt refuses a start; it finds out when the desktop has gone.
+ */
+static void check_networks(Definition *d) {
+        static const char *const argv[] = {"virsh", "--quiet", "--readonly",
+                "--connect=qemu:///system", "net-list", "--name", NULL};
+        _cleanup_(xmlXPathFreeObjectp) xmlXPathObjectPtr networks = xmlXPathEvalExpression(
+                (const xmlChar *)"/domain/devices/interface[@type='network']/source/@network[not(. "
+                                 "= ../../preceding-sibling::interface/source/@network)]",
+                d->xpath);
+        _cleanup_close_ int output = -1, error = -1;
+        _cleanup_(fclosep) FILE *active = NULL;
+        int r;
+
+        if (!networks || !networks->nodesetval || networks->nodesetval->nodeNr == 0)
+                return;
+        r = run(argv, -1, &output, &error);
+        active = r == 0 ? fdopen(output, "r") : NULL;
+        if (!active) {
+                _cleanup_free_ char *reason = r > 0 && error >= 0 ? first_line(error) : NULL;
+
+                check_add(d->check, "network", "Network", ANSWER_UNKNOWN, "%s",
+                        r < 0               ? strerror(-r)
+                        : reason && *reason ? reason
+                                            : "virsh has failed");
+                return;
+        }
+        output = -1; /* it is closed with the stream */
+        for (int i = 0; i < networks->nodesetval->nodeNr; i++) {
+                xmlChar *name = xmlNodeGetContent(networks->nodesetval->nodeTab[i]);
+
+                if (name)
+                        check_network(d, active, (const char *)name);
+                else
+                        d->check->out_of_memory = true;
+                xmlFree(name);
+        }
+}
+
 /* In an order in which the commands of the advice can be run. */
 static void check_definition(Definition *d, int xml) {
         size_t gpu = find_gpu(d);
@@ -401,6 +470,7 @@ static void check_definition(Definition *d, int xml) {
         }
         check_input(d);
         check_firmware(d);
+        check_networks(d);
         check_memory(d);
 }
 

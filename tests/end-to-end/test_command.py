@@ -330,3 +330,20 @@ def test_check_domain(idle_host):
     assert found["video"]["answer"] == found["display"]["answer"] == "no"
 
     assert "failed to get domain" in points(host.call("gpu-guest check --json nobody"))["domain"]["text"]
+
+
+def test_check_network(idle_host):
+    """libvirt starts no guest without its network, as after a reboot where that does not start by itself."""
+    host = idle_host
+    host.write("/root/lan.xml", "<network><name>lan</name><forward mode='open'/><bridge name='lan0'/>"
+                                "<dns enable='no'/></network>")
+    host.run("virsh net-define /root/lan.xml && virsh dumpxml --inactive painter >/root/painter.xml")
+    host.run("sed \"s|</devices>|<interface type='network'><source network='lan'/></interface>&|\" "
+             "/root/painter.xml >/root/networked.xml && virsh define /root/networked.xml")
+    inactive = points(host.call("gpu-guest check --json painter"))["network"]
+    host.run(inactive["advice"])
+    active = points(host.call("gpu-guest check --json painter"))["network"]
+    host.run("virsh net-destroy lan; virsh net-undefine lan; virsh define /root/painter.xml")
+    assert inactive["answer"] == "no" and "lan is not active" in inactive["text"]
+    assert active["answer"] == "yes"
+    assert "network" not in points(host.call("gpu-guest check --json painter"))

@@ -3,6 +3,8 @@
 
 import re
 
+from lablib.host import WITH_BAD_OPTION
+
 WITH_IOMMUFD = r"""virsh dumpxml painter | sed "s|<source>|<driver iommufd='yes'/>&|" >/run/painter.xml
 virsh define /run/painter.xml"""
 QEMU = "pidof qemu-system-x86_64"
@@ -21,6 +23,15 @@ def test_there_and_back(host):
     host.wait(f"journalctl -b -o cat -u gpu-guest@painter.service | grep 'is with .* PID {pid}'")
 
     host.run("virsh destroy painter")
+    host.assert_has_gpu()
+
+
+def test_guest_that_does_not_start(host):
+    """libvirt has the device open already when QEMU fails."""
+    host.run(WITH_IOMMUFD)
+    host.run(WITH_BAD_OPTION)
+    result = host.call("virsh start painter", timeout=300)
+    assert result.returncode != 0 and "no-such-option" in result.stderr
     host.assert_has_gpu()
 
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from lablib.host import SESSION, STEPS
+from lablib.host import SESSION, STEPS, WITH_BAD_OPTION
 
 # The anchor's start cannot fail, so it is not among them
 FAILING = [step for step in STEPS if step != "desktop"]
@@ -56,6 +56,13 @@ def test_step_fails_by_hand(host):
     assert host.call("systemctl start gpu-guest.target").returncode == 1
     host.wait_look("desktop")
     assert_failed(host, "gpu-guest-vfio.service")
+
+
+def test_guest_that_does_not_start(host):
+    """QEMU fails when the GPU is with vfio-pci already."""
+    host.run(WITH_BAD_OPTION)
+    assert_refused(host, "no-such-option")
+    host.assert_has_gpu()
 
 
 def test_failed_step_is_not_in_the_way(host):

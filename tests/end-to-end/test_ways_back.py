@@ -86,14 +86,18 @@ def test_trial(host):
     assert "ready for a guest" in journal and "is back" in journal
 
 
-@pytest.mark.parametrize("device, reason", [
-    ("slot='0x09' function='0x0'", "0000:00:09.0 as well, which this host does not have"),
-    ("slot='0x1f' function='0x2'", "shares its IOMMU group with 0000:00:1f.0"),
+@pytest.mark.parametrize("kind, source, reason", [
+    ("pci", "<address domain='0' bus='0' slot='0x09' function='0x0'/>",
+     "0000:00:09.0 as well, which this host does not have"),
+    ("pci", "<address domain='0' bus='0' slot='0x1f' function='0x2'/>",
+     "shares its IOMMU group with 0000:00:1f.0"),
+    ("usb", "<vendor id='0x046d'/><product id='0xc31c'/>",
+     "046d:c31c as well, which is not plugged in"),
 ])
-def test_domain_wants_what_cannot_be(idle_host, device, reason):
+def test_domain_wants_what_cannot_be(idle_host, kind, source, reason):
     host = idle_host
-    hostdev = ("<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0' "
-               f"bus='0' {device}/></source></hostdev>")
+    hostdev = (f"<hostdev mode='subsystem' type='{kind}' managed='yes'><source>{source}</source>"
+               "</hostdev>")
     host.run(f"virsh dumpxml --inactive painter > /tmp/painter.xml && "
              f"sed \"s|<devices>|<devices>{hostdev}|\" /tmp/painter.xml > /tmp/more.xml && "
              "virsh define /tmp/more.xml")

@@ -24,6 +24,12 @@ CALL_TIMEOUT = 180
 STATE_TIMEOUT = 60
 STEPS = ("desktop", "seat", "audio", "vtcon", "vfio")
 
+# Has the guest's QEMU fail when it starts, as libvirt finds out when all is prepared
+WITH_BAD_OPTION = r"""virsh dumpxml painter |
+sed "s|^<domain |&xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' |
+s|</domain>|<qemu:commandline><qemu:arg value='-no-such-option'/></qemu:commandline>&|" >/run/painter.xml
+virsh define /run/painter.xml"""
+
 # What the kernel says when something is wrong, and never otherwise
 KERNEL_TROUBLE = r"WARNING:|BUG:|Oops|cut here|Call Trace|general protection|blocked for more than|use-after-free"
 # What systemd writes to the console when a unit fails, or keeps a shutdown waiting; the kernel writes
