@@ -10,8 +10,8 @@
  *    hook runs, and would wait for us for ever.
  * 3. Without PCI host devices that is all: domains which do not concern us shall not notice us.
  * 4. Otherwise ask udev which device is the GPU, and compare.
- * 5. If the domain has the GPU, see that it can have the other devices that it wants, too, PCI and
- * USB: libvirt and QEMU would find out only when the desktop has gone.
+ * 5. If the domain has the GPU, see that it can have the other devices that it wants, too, PCI, USB
+ * and the images of its disks: libvirt and QEMU would find out only when the desktop has gone.
  *
  * The end of a lease (--release) does not depend on the XML: the device may have been detached from
  * the running guest.
@@ -46,9 +46,9 @@
 /* At boot libvirt starts domains while udev may still be busy with the devices it has found. */
 #define UDEV_TIMEOUT_MS 30000
 
-/* Nor is a USB device there at once when it has just been plugged in, or at boot. */
-#define USB_TIMEOUT_MS 5000
-#define USB_ROUND_MS 250
+/* Nor is all that is plugged in or mounted there at once, at boot or when it has just been done. */
+#define APPEAR_TIMEOUT_MS 5000
+#define APPEAR_ROUND_MS 250
 
 /* Which operation the hook is run again with; libvirt has none of this name. */
 #define HOOK_OPERATION "lease"
@@ -247,7 +247,7 @@ static int wait_for_usb(struct udev *udev, const UsbName *name, uint64_t deadlin
 
                 if (r != 0 || clock_remaining(deadline) == 0)
                         return r;
-                (void)poll(NULL, 0, USB_ROUND_MS);
+                (void)poll(NULL, 0, APPEAR_ROUND_MS);
         }
 }
 
@@ -271,9 +271,8 @@ static int check_usb(struct udev *udev, const UsbName *name, uint64_t deadline) 
         return 0;
 }
 
-static int check_all_usb(const Domain *d) {
+static int check_all_usb(const Domain *d, uint64_t deadline) {
         _cleanup_(udev_unrefp) struct udev *udev = NULL;
-        uint64_t deadline = clock_deadline(USB_TIMEOUT_MS);
         int r = 0;
 
         if (d->n_usb == 0)
@@ -284,6 +283,46 @@ static int check_all_usb(const Domain *d) {
         for (size_t i = 0; i < d->n_usb && r >= 0; i++)
                 r = check_usb(udev, &d->usb[i], deadline);
         return r;
+}
+
+/* Is the file certainly not there? One that even root may not look at can be QEMU's all the same.
+ */
+static bool is_missing(const char *path) {
+        return access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+static int check_image(const char *path, uint64_t deadline) {
+        _cleanup_free_ char *shown = NULL;
+
+        while (is_missing(path)) {
+                if (clock_remaining(deadline) > 0) {
+                        (void)poll(NULL, 0, APPEAR_ROUND_MS);
+                        continue;
+                }
+                shown = text_printable(path);
+                log_set_device(NULL);
+                return log_error_event(EVENT(MESSAGE_IMAGE_MISSING), ENOENT,
+                        "The domain has a disk in %s, and there is no such file.", shown ?: "?");
+        }
+        return 0;
+}
+
+static int check_images(const Domain *d, uint64_t deadline) {
+        int r = 0;
+
+        for (size_t i = 0; i < d->n_images && r >= 0; i++)
+                r = check_image(d->images[i], deadline);
+        return r;
+}
+
+/* What the domain cannot start without. */
+static int check_devices(const Domain *d, const PciAddress *gpu) {
+        int r = check_hostdevs(d, gpu);
+        uint64_t deadline = clock_deadline(APPEAR_TIMEOUT_MS);
+
+        if (r >= 0)
+                r = check_all_usb(d, deadline);
+        return r < 0 ? r : check_images(d, deadline);
 }
 
 static int name_lease(const char *uuid, char **ret_unit) {
@@ -366,9 +405,7 @@ static int prepare(void) {
         if (r < 0)
                 return r;
         log_set_unit(unit);
-        r = check_hostdevs(&domain, &gpu);
-        if (r >= 0)
-                r = check_all_usb(&domain);
+        r = check_devices(&domain, &gpu);
         if (r < 0)
                 return r;
         return print_lease(unit);
@@ -388,8 +425,9 @@ static void help(void) {
              "                       with --release, and only if there is that lease, \"end\"\n"
              "     --qemu-dir=DIR    Where libvirt keeps the definitions of domains\n"
              "                       [" LIBVIRT_QEMU_DIR "]\n\n"
-             "A domain whose other PCI host devices cannot go to a guest, or whose USB host devices\n"
-             "are not plugged in, is refused.\n"
+             "A domain whose other PCI host devices cannot go to a guest, or whose USB host devices "
+             "or\n"
+             "disk images are not there, is refused.\n"
              "With nothing on standard input, the domain's definition DIR/DOMAIN.xml is read.\n\n"
              "Exit status: 0 done, whether a unit was printed or not, 1 failed, 2 usage.");
 }

@@ -44,12 +44,19 @@ enum {
         LEVEL_NONE,
         LEVEL_DOMAIN,
         LEVEL_DEVICES,
-        LEVEL_HOSTDEV,
+        LEVEL_DEVICE,
         LEVEL_SOURCE,
-        LEVEL_ADDRESS,
 };
 
-static const char *const level_names[] = {"", "domain", "devices", "hostdev", "source", "address"};
+static const char *const level_names[] = {"", "domain", "devices", "hostdev", "source"};
+
+/* On LEVEL_DEVICE */
+typedef enum DeviceKind {
+        DEVICE_NONE,
+        DEVICE_PCI,
+        DEVICE_USB,
+        DEVICE_DISK,
+} DeviceKind;
 
 /* What of a USB <hostdev> has come by. */
 typedef struct UsbParts {
@@ -72,17 +79,17 @@ typedef struct Parser {
 
         int depth;          /* of the current element */
         int level;          /* how far it, or an ancestor, is down our way */
-        bool is_usb;        /* the current hostdev is a USB device, else a PCI device */
-        UsbParts usb;       /* what it is in the one case */
-        size_t n_addresses; /* and in the other */
-        bool in_uuid;       /* in the first /domain/uuid */
-        bool has_uuid;      /* it came by */
+        DeviceKind kind;    /* of the device we are in */
+        size_t n_addresses; /* of a PCI device */
+        UsbParts usb;
+        bool in_uuid;  /* in the first /domain/uuid */
+        bool has_uuid; /* it came by */
         size_t n_uuid;
         char uuid[UUID_TEXT_MAX];
 
         Domain domain;
         size_t n_allocated; /* of domain.hostdevs */
-        size_t n_usb_allocated;
+        size_t n_usb_allocated, n_images_allocated;
 
         int error;    /* the first one, negative */
         char *reason; /* and what it is in words */
@@ -92,6 +99,9 @@ void domain_done(Domain *d) {
         free(d->uuid);
         free(d->hostdevs);
         free(d->usb);
+        for (size_t i = 0; i < d->n_images; i++)
+                free(d->images[i]);
+        free(d->images);
         *d = (Domain){};
 }
 
@@ -352,6 +362,16 @@ static int add_usb(Domain *d, size_t *n_allocated, const UsbName *name) {
         return 0;
 }
 
+static int add_image(Domain *d, size_t *n_allocated, char *path) {
+        char **list = grow(d->images, d->n_images, n_allocated, sizeof(*list));
+
+        if (!list)
+                return -ENOMEM;
+        d->images = list;
+        d->images[d->n_images++] = path;
+        return 0;
+}
+
 static void on_address(Parser *p, const xmlChar **attributes, int n_attributes) {
         uint32_t domain, bus, slot, function;
         PciAddress address;
@@ -399,14 +419,33 @@ static void on_usb_part(Parser *p, const char *name, const xmlChar **attributes,
         }
 }
 
-static void on_usb_source(Parser *p, const xmlChar **attributes, int n_attributes) {
+/* May the domain do without the device? */
+static bool is_optional(Parser *p, const xmlChar **attributes, int n_attributes) {
         _cleanup_free_ char *policy = NULL;
 
-        p->usb.n_sources++;
         if (get_attribute(attributes, n_attributes, "startupPolicy", &policy) < 0)
                 parser_stop(p, -ENOMEM, "out of memory");
-        else if (policy && strcmp(policy, "optional") == 0)
-                p->usb.optional = true;
+        return policy && strcmp(policy, "optional") == 0;
+}
+
+static void on_usb_source(Parser *p, const xmlChar **attributes, int n_attributes) {
+        p->usb.n_sources++;
+        p->usb.optional = p->usb.optional || is_optional(p, attributes, n_attributes);
+}
+
+/* An ampersand in an attribute is "&" or "&#38;", by libxml2's version: such a path is left out. */
+static void on_disk_source(Parser *p, const xmlChar **attributes, int n_attributes) {
+        _cleanup_free_ char *file = NULL;
+        int r = get_attribute(attributes, n_attributes, "file", &file);
+
+        if (r >= 0 && file && *file == '/' && !strchr(file, '&') &&
+                !is_optional(p, attributes, n_attributes)) {
+                r = add_image(&p->domain, &p->n_images_allocated, file);
+                if (r >= 0)
+                        file = NULL;
+        }
+        if (r < 0)
+                parser_stop(p, -ENOMEM, "out of memory");
 }
 
 /* Has it to be there, and is it named in a way that we know? */
@@ -424,35 +463,59 @@ static void on_usb_end(Parser *p) {
                 parser_stop(p, -ENOMEM, "out of memory");
 }
 
-/* Is this <hostdev> a PCI device that libvirt detaches from the host, or a USB device of it? */
-static bool is_ours(Parser *p, const xmlChar **attributes, int n_attributes) {
+/* What of ours the element is: a PCI device that libvirt detaches from the host, a USB device of
+ * the host, or a disk that is a file. */
+static DeviceKind get_kind(
+        Parser *p, const char *name, const xmlChar **attributes, int n_attributes) {
         _cleanup_free_ char *type = NULL, *mode = NULL;
 
         if (get_attribute(attributes, n_attributes, "type", &type) < 0 ||
-                get_attribute(attributes, n_attributes, "mode", &mode) < 0) {
+                get_attribute(attributes, n_attributes, "mode", &mode) < 0)
                 parser_stop(p, -ENOMEM, "out of memory");
-                return false;
-        }
-        if (!type || (mode && strcmp(mode, "subsystem") != 0))
-                return false;
-        p->is_usb = strcmp(type, "usb") == 0;
-        return p->is_usb || strcmp(type, "pci") == 0;
+        if (!type)
+                return DEVICE_NONE;
+        if (strcmp(name, "disk") == 0)
+                return strcmp(type, "file") == 0 ? DEVICE_DISK : DEVICE_NONE;
+        if (mode && strcmp(mode, "subsystem") != 0)
+                return DEVICE_NONE;
+        return strcmp(type, "pci") == 0   ? DEVICE_PCI
+               : strcmp(type, "usb") == 0 ? DEVICE_USB
+                                          : DEVICE_NONE;
 }
 
-/* An element of the next level below the one we are in. */
-static void on_level(Parser *p, const xmlChar **attributes, int n_attributes) {
-        if (p->level + 1 == LEVEL_HOSTDEV) {
-                if (!is_ours(p, attributes, n_attributes))
-                        return;
+static void on_source(Parser *p, const xmlChar **attributes, int n_attributes) {
+        if (p->kind == DEVICE_USB)
+                on_usb_source(p, attributes, n_attributes);
+        else if (p->kind == DEVICE_DISK)
+                on_disk_source(p, attributes, n_attributes);
+}
+
+/* Below a <source>. */
+static void on_part(Parser *p, const char *name, const xmlChar **attributes, int n_attributes) {
+        if (p->kind == DEVICE_USB)
+                on_usb_part(p, name, attributes, n_attributes);
+        else if (p->kind == DEVICE_PCI && strcmp(name, "address") == 0)
+                on_address(p, attributes, n_attributes);
+}
+
+/* Is the element the next one down our way? */
+static bool is_next(const Parser *p, const char *name) {
+        return p->level == p->depth - 1 && p->level < LEVEL_SOURCE &&
+               (strcmp(name, level_names[p->depth]) == 0 ||
+                       (p->depth == LEVEL_DEVICE && strcmp(name, "disk") == 0));
+}
+
+static void on_next(Parser *p, const char *name, const xmlChar **attributes, int n_attributes) {
+        if (p->depth == LEVEL_DEVICE) {
+                p->kind = get_kind(p, name, attributes, n_attributes);
                 p->n_addresses = 0;
                 p->usb = (UsbParts){};
+                if (p->kind == DEVICE_NONE)
+                        return;
         }
-
         p->level++;
-        if (p->level == LEVEL_SOURCE && p->is_usb)
-                on_usb_source(p, attributes, n_attributes);
-        else if (p->level == LEVEL_ADDRESS)
-                on_address(p, attributes, n_attributes);
+        if (p->level == LEVEL_SOURCE)
+                on_source(p, attributes, n_attributes);
 }
 
 static void on_start_element(void *userdata, const xmlChar *name, const xmlChar *prefix,
@@ -468,11 +531,10 @@ static void on_start_element(void *userdata, const xmlChar *name, const xmlChar 
                 return;
         }
 
-        if (plain && p->level == LEVEL_SOURCE && p->depth == LEVEL_ADDRESS && p->is_usb)
-                on_usb_part(p, (const char *)name, attributes, n_attributes);
-        else if (plain && p->level == p->depth - 1 && p->level < LEVEL_ADDRESS &&
-                 strcmp((const char *)name, level_names[p->depth]) == 0)
-                on_level(p, attributes, n_attributes);
+        if (plain && p->level == LEVEL_SOURCE && p->depth == LEVEL_SOURCE + 1)
+                on_part(p, (const char *)name, attributes, n_attributes);
+        else if (plain && is_next(p, (const char *)name))
+                on_next(p, (const char *)name, attributes, n_attributes);
         else if (plain && p->depth == LEVEL_DOMAIN + 1 && !p->has_uuid &&
                  strcmp((const char *)name, "uuid") == 0)
                 p->in_uuid = p->has_uuid = true;
@@ -498,9 +560,9 @@ static void on_end_element(
         Parser *p = userdata;
 
         if (p->level == p->depth) {
-                if (p->level == LEVEL_HOSTDEV && p->is_usb)
+                if (p->level == LEVEL_DEVICE && p->kind == DEVICE_USB)
                         on_usb_end(p);
-                else if (p->level == LEVEL_HOSTDEV && p->n_addresses != 1)
+                else if (p->level == LEVEL_DEVICE && p->kind == DEVICE_PCI && p->n_addresses != 1)
                         parser_stop(p, -EBADMSG,
                                 "a PCI device ends on line %d with %zu source addresses instead "
                                 "of one",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What we need to know of a libvirt domain: its UUID, and which devices of the host it gets. */
+/* What we need to know of a libvirt domain: its UUID, which devices of the host it gets, and the
+ * images of its disks. */
 
 #include <stddef.h>
 
@@ -21,6 +22,8 @@ typedef struct Domain {
         size_t n_hostdevs;
         UsbName *usb; /* without these it does not start */
         size_t n_usb;
+        char **images; /* nor without these files, absolute paths */
+        size_t n_images;
 } Domain;
 
 void domain_done(Domain *d);
@@ -33,7 +36,8 @@ void domain_done(Domain *d);
  * (<interface type='hostdev'>).
  *
  * The USB devices are those of hostdev with type='usb', but neither one whose startupPolicy is
- * "optional", nor one that is named in a way that we do not know: libvirt may know it.
+ * "optional", nor one that is named in a way that we do not know: libvirt may know it. The images
+ * are those of disk with type='file', with the same exceptions.
  *
  * Returns 0 and fills *ret, whose parts are released with domain_done(); or a negative errno and
  * sets *ret_reason to one line in plain words, the caller's to free (NULL when memory is out):

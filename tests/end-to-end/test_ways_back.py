@@ -86,20 +86,24 @@ def test_trial(host):
     assert "ready for a guest" in journal and "is back" in journal
 
 
-@pytest.mark.parametrize("kind, source, reason", [
-    ("pci", "<address domain='0' bus='0' slot='0x09' function='0x0'/>",
+def hostdev(kind, source):
+    return f"<hostdev mode='subsystem' type='{kind}' managed='yes'><source>{source}</source></hostdev>"
+
+
+@pytest.mark.parametrize("device, reason", [
+    (hostdev("pci", "<address domain='0' bus='0' slot='0x09' function='0x0'/>"),
      "0000:00:09.0 as well, which this host does not have"),
-    ("pci", "<address domain='0' bus='0' slot='0x1f' function='0x2'/>",
+    (hostdev("pci", "<address domain='0' bus='0' slot='0x1f' function='0x2'/>"),
      "shares its IOMMU group with 0000:00:1f.0"),
-    ("usb", "<vendor id='0x046d'/><product id='0xc31c'/>",
+    (hostdev("usb", "<vendor id='0x046d'/><product id='0xc31c'/>"),
      "046d:c31c as well, which is not plugged in"),
+    ("<disk type='file' device='cdrom'><source file='/root/deleted.iso'/><target dev='sda'/></disk>",
+     "/root/deleted.iso, and there is no such file"),
 ])
-def test_domain_wants_what_cannot_be(idle_host, kind, source, reason):
+def test_domain_wants_what_cannot_be(idle_host, device, reason):
     host = idle_host
-    hostdev = (f"<hostdev mode='subsystem' type='{kind}' managed='yes'><source>{source}</source>"
-               "</hostdev>")
     host.run(f"virsh dumpxml --inactive painter > /tmp/painter.xml && "
-             f"sed \"s|<devices>|<devices>{hostdev}|\" /tmp/painter.xml > /tmp/more.xml && "
+             f"sed \"s|<devices>|<devices>{device}|\" /tmp/painter.xml > /tmp/more.xml && "
              "virsh define /tmp/more.xml")
     result = host.call("virsh start painter")
     host.run("virsh define /tmp/painter.xml")

@@ -3,7 +3,7 @@
  * A domain's XML. The model reads it as libvirt does: into libxml2's tree, and the numbers with
  * strtoul(3) (virXMLParse() in src/util/virxml.c, virStrToLong_uip() in src/util/virstring.c). What
  * the model refuses has to be refused, with one line of reason and nothing changed; of the rest the
- * UUID, the addresses and the USB devices have to be the model's. It must not matter in which
+ * UUID and the devices have to be the model's. It must not matter in which
  * pieces the bytes come.
  *
  * libxml2 is not instrumented: fuzz-domain.dict has the words that make a difference.
@@ -122,6 +122,24 @@ static void model_usb(xmlNode *hostdev, Domain *d) {
         d->usb[d->n_usb++] = name;
 }
 
+static void model_disk(xmlNode *disk, Domain *d) {
+        if (!attribute_is(disk, "type", "file"))
+                return;
+        for (xmlNode *node = disk->children; node; node = node->next) {
+                _cleanup_xml_ xmlChar *file = NULL;
+
+                if (!is_element(node, "source") || attribute_is(node, "startupPolicy", "optional"))
+                        continue;
+                file = xmlGetNoNsProp(node, (const xmlChar *)"file");
+                if (!file || *file != '/' || strchr((char *)file, '&'))
+                        continue;
+                d->images = reallocarray(d->images, d->n_images + 1, sizeof(char *));
+                check(d->images);
+                d->images[d->n_images] = strdup((char *)file);
+                check(d->images[d->n_images++]);
+        }
+}
+
 static bool model_hostdev(xmlNode *hostdev, Domain *d) {
         size_t n_addresses = 0;
 
@@ -177,9 +195,12 @@ static bool model_document(xmlDoc *doc, Domain *d) {
         for (xmlNode *node = root->children; node; node = node->next) {
                 if (is_element(node, "uuid") && !d->uuid && !model_uuid(node, d))
                         return false;
-                for (xmlNode *h = node->children; is_element(node, "devices") && h; h = h->next)
+                for (xmlNode *h = node->children; is_element(node, "devices") && h; h = h->next) {
+                        if (is_element(h, "disk"))
+                                model_disk(h, d);
                         if (is_element(h, "hostdev") && !model_hostdev(h, d))
                                 return false;
+                }
         }
         return true;
 }
@@ -212,10 +233,13 @@ static void check_taken(const Domain *d, const Domain *expected, const char *rea
                 check(pci_address_equal(&d->hostdevs[i], &expected->hostdevs[i]));
         check(d->n_usb == expected->n_usb);
         check(d->n_usb == 0 || memcmp(d->usb, expected->usb, d->n_usb * sizeof(UsbName)) == 0);
+        check(d->n_images == expected->n_images);
+        for (size_t i = 0; i < d->n_images; i++)
+                check(strcmp(d->images[i], expected->images[i]) == 0);
 }
 
 static void check_parse(int fd, int expected, const Domain *expected_domain) {
-        const Domain untouched = {(char *)"untouched", NULL, 42, NULL, 42};
+        const Domain untouched = {(char *)"untouched", NULL, 42, NULL, 42, NULL, 42};
         _cleanup_free_ char *reason = NULL;
         Domain d = untouched;
         int r;
@@ -232,7 +256,8 @@ static void check_parse(int fd, int expected, const Domain *expected_domain) {
         }
         check_taken(&d, expected_domain, reason);
         domain_done(&d);
-        check(!d.uuid && !d.hostdevs && d.n_hostdevs == 0 && !d.usb && d.n_usb == 0);
+        check(!d.uuid && !d.hostdevs && d.n_hostdevs == 0 && !d.usb && d.n_usb == 0 && !d.images &&
+                d.n_images == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -102,6 +102,9 @@ static void assert_same(const Domain *a, const Domain *b) {
         assert_int(a->n_usb, b->n_usb);
         for (size_t i = 0; i < a->n_usb; i++)
                 assert_true(memcmp(&a->usb[i], &b->usb[i], sizeof(UsbName)) == 0);
+        assert_int(a->n_images, b->n_images);
+        for (size_t i = 0; i < a->n_images; i++)
+                assert_str(a->images[i], b->images[i]);
 }
 
 /* Parses what must be good, and once more with a comment behind it: then it is not plain. */
@@ -396,6 +399,44 @@ static void test_usb_and_pci(void) {
         found = describe_usb(&d);
         assert_str(found, "0001:0002; 0003:0002; 0001:0002");
         assert_int(d.n_hostdevs, 2);
+}
+
+static void test_images(void) {
+        static const struct {
+                const char *disk, *image;
+        } cases[] = {
+                {"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/>"
+                 "<source file='/var/lib/libvirt/images/win11.qcow2' index='1'/>"
+                 "<backingStore type='file'><source file='/base'/></backingStore></disk>",
+                        "/var/lib/libvirt/images/win11.qcow2"},
+                {"<disk type='file' device='cdrom'><source file='/a b/c.iso'/></disk>",
+                        "/a b/c.iso"},
+                {"<disk type='file'><source startupPolicy='requisite' file='/a&apos;b'/></disk>",
+                        "/a'b"},
+                /* none, not needed, or not for us to know */
+                {"<disk type='file' device='cdrom'/>", NULL},
+                {"<disk type='file'><source/></disk>", NULL},
+                {"<disk type='file'><source file='a'/></disk>", NULL},
+                {"<disk type='file'><source file='/a&amp;b'/></disk>", NULL},
+                {"<disk type='file'><source startupPolicy='optional' file='/a'/></disk>", NULL},
+                {"<disk type='block'><source dev='/dev/sda' file='/a'/></disk>", NULL},
+                {"<disk><source file='/a'/></disk>", NULL},
+                {"<disk type='file'><mirror><source file='/a'/></mirror></disk>", NULL},
+                {"<hostdev type='file'><source file='/a'/></hostdev>", NULL},
+                {"<filesystem type='file'><source file='/a'/></filesystem>", NULL},
+        };
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+                _cleanup_free_ char *xml = NULL;
+                _cleanup_domain_ Domain d = {};
+
+                assert_true(asprintf(&xml, "<domain><devices>%s</devices></domain>",
+                                    cases[i].disk) > 0);
+                parse_good(xml, &d);
+                assert_int_in(cases[i].disk, d.n_images, cases[i].image ? 1 : 0);
+                if (cases[i].image)
+                        assert_str(d.images[0], cases[i].image);
+        }
 }
 
 static void test_uuid(void) {
@@ -772,6 +813,7 @@ int main(void) {
         test_number_of_addresses();
         test_usb();
         test_usb_and_pci();
+        test_images();
         test_uuid();
         test_not_well_formed();
         test_truncated();
