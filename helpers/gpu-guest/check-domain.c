@@ -213,6 +213,9 @@ static bool check_lease(Definition *d, int xml) {
         if (r > 0) {
                 check_add(c, "gpu", "Its devices", ANSWER_NO, "%s",
                         reason && *reason ? reason : "gpu-guest-lease has failed");
+                check_advise(c,
+                        "Put that right, or take the device out of the guest: virsh edit %s",
+                        d->quoted_name);
                 return true;
         }
         has_gpu = lseek(output, 0, SEEK_END) > 0;

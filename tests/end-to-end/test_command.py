@@ -318,7 +318,8 @@ def test_check_domain(idle_host):
     assert {id for id in found if found[id]["answer"] == "no"} <= {"address", "input"}
     broken = {
         "<devices>": "<devices><video><model type='virtio'/></video>",
-        "</devices>": "<graphics type='vnc'/></devices>",
+        "</devices>": "<graphics type='vnc'/><disk type='file' device='cdrom'>"
+                      "<source file='/root/deleted.iso'/><target dev='sda'/></disk></devices>",
     }
     xml = host.run("cat /root/painter.xml")
     for old, new in broken.items():
@@ -327,7 +328,8 @@ def test_check_domain(idle_host):
     host.run("virsh define /root/broken.xml")
     found = points(host.call("gpu-guest check --json painter"))
     host.run("virsh define /root/painter.xml")
-    assert found["video"]["answer"] == found["display"]["answer"] == "no"
+    assert found["video"]["answer"] == found["display"]["answer"] == found["gpu"]["answer"] == "no"
+    assert "/root/deleted.iso, and there is no such file" in found["gpu"]["text"]
 
     assert "failed to get domain" in points(host.call("gpu-guest check --json nobody"))["domain"]["text"]
 
