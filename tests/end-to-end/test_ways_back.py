@@ -99,7 +99,7 @@ def hostdev(kind, source):
      "046d:c31c as well, which is not plugged in"),
     ("<disk type='file' device='cdrom'><source file='/root/deleted.iso'/><target dev='sda'/></disk>",
      "/root/deleted.iso, and there is no such file"),
-])
+], ids=["no such PCI device", "IOMMU group", "USB", "disk image"])
 def test_domain_wants_what_cannot_be(idle_host, device, reason):
     host = idle_host
     host.run(f"virsh dumpxml --inactive painter > /tmp/painter.xml && "
