@@ -337,8 +337,8 @@ def test_check_domain(idle_host):
 def test_check_network(idle_host):
     """libvirt starts no guest without its network, as after a reboot where that does not start by itself."""
     host = idle_host
-    host.write("/root/lan.xml", "<network><name>lan</name><forward mode='open'/><bridge name='lan0'/>"
-                                "<dns enable='no'/></network>")
+    host.write("/root/lan.xml", "<network><name>lan</name><forward mode='bridge'/>"
+                                "<bridge name='lan0'/></network>")
     host.run("virsh net-define /root/lan.xml && virsh dumpxml --inactive painter >/root/painter.xml")
     host.run("sed \"s|</devices>|<interface type='network'><source network='lan'/></interface>&|\" "
              "/root/painter.xml >/root/networked.xml && virsh define /root/networked.xml")
