@@ -285,8 +285,7 @@ static int check_all_usb(const Domain *d, uint64_t deadline) {
         return r;
 }
 
-/* Is the file certainly not there? One that even root may not look at can be QEMU's all the same.
- */
+/* Is the file certainly not there? One that root may not look at can be QEMU's all the same. */
 static bool is_missing(const char *path) {
         return access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR);
 }
@@ -425,9 +424,8 @@ static void help(void) {
              "                       with --release, and only if there is that lease, \"end\"\n"
              "     --qemu-dir=DIR    Where libvirt keeps the definitions of domains\n"
              "                       [" LIBVIRT_QEMU_DIR "]\n\n"
-             "A domain whose other PCI host devices cannot go to a guest, or whose USB host devices "
-             "or\n"
-             "disk images are not there, is refused.\n"
+             "A domain whose other PCI host devices cannot go to a guest, or whose USB host\n"
+             "devices or disk images are not there, is refused.\n"
              "With nothing on standard input, the domain's definition DIR/DOMAIN.xml is read.\n\n"
              "Exit status: 0 done, whether a unit was printed or not, 1 failed, 2 usage.");
 }
