@@ -802,7 +802,8 @@ static pid_t start_handing_on(int report) {
                 _exit(0);
         }
         (void)close(fd);
-        (void)write(report, &pid, sizeof(pid));
+        if (write(report, &pid, sizeof(pid)) != sizeof(pid))
+                _exit(EXIT_FAILURE);
         (void)waitpid(pid, &status, 0);
         for (;;)
                 (void)pause();
