@@ -241,23 +241,24 @@ static int check_hostdevs(const Domain *d, const PciAddress *gpu) {
         return r;
 }
 
-static int wait_for_usb(struct udev *udev, const UsbName *name, uint64_t deadline) {
-        for (;;) {
-                int r = usb_count(udev, name);
-
-                if (r != 0 || clock_remaining(deadline) == 0)
-                        return r;
-                (void)poll(NULL, 0, APPEAR_ROUND_MS);
-        }
+/* Returns false when there is no time left. */
+static bool wait_a_moment(uint64_t deadline) {
+        if (clock_remaining(deadline) == 0)
+                return false;
+        (void)poll(NULL, 0, APPEAR_ROUND_MS);
+        return true;
 }
 
 /* libvirt takes one that is named by what it is only if there is no second of its kind
  * (virHostdevFindUSBDevice() in src/hypervisor/virhostdev.c). */
 static int check_usb(struct udev *udev, const UsbName *name, uint64_t deadline) {
-        int r = wait_for_usb(udev, name, deadline);
         char shown[USB_NAME_MAX];
+        int r;
 
         log_set_device(usb_name_format(name, shown));
+        do
+                r = usb_count(udev, name);
+        while (r == 0 && wait_a_moment(deadline));
         if (r < 0)
                 return log_error_errno(r, "Cannot look for USB device %s: %m", shown);
         if (r == 0)
@@ -293,22 +294,20 @@ static bool is_missing(const char *path) {
 static int check_image(const char *path, uint64_t deadline) {
         _cleanup_free_ char *shown = NULL;
 
-        while (is_missing(path)) {
-                if (clock_remaining(deadline) > 0) {
-                        (void)poll(NULL, 0, APPEAR_ROUND_MS);
-                        continue;
+        while (is_missing(path))
+                if (!wait_a_moment(deadline)) {
+                        shown = text_printable(path);
+                        return log_error_event(EVENT(MESSAGE_IMAGE_MISSING), ENOENT,
+                                "The domain has a disk in %s, and there is no such file.",
+                                shown ?: "?");
                 }
-                shown = text_printable(path);
-                log_set_device(NULL);
-                return log_error_event(EVENT(MESSAGE_IMAGE_MISSING), ENOENT,
-                        "The domain has a disk in %s, and there is no such file.", shown ?: "?");
-        }
         return 0;
 }
 
 static int check_images(const Domain *d, uint64_t deadline) {
         int r = 0;
 
+        log_set_device(NULL);
         for (size_t i = 0; i < d->n_images && r >= 0; i++)
                 r = check_image(d->images[i], deadline);
         return r;

@@ -122,6 +122,13 @@ static char *first_line(int fd) {
         return strdup(begin);
 }
 
+/* Why virsh has not done it, the caller's to free; NULL when memory is out. */
+static char *virsh_reason(int r, int error) {
+        _cleanup_free_ char *line = r > 0 && error >= 0 ? first_line(error) : NULL;
+
+        return strdup(r < 0 ? strerror(-r) : line && *line ? line : "virsh has failed");
+}
+
 /* The definition, in a memfd; negative if there is none, which has been said. */
 static int read_definition(Check *c, const char *domain) {
         const char *const argv[] = {"virsh", "--quiet", "--readonly", "--connect=qemu:///system",
@@ -135,18 +142,16 @@ static int read_definition(Check *c, const char *domain) {
                 output = -1;
                 return r;
         }
-        reason = error >= 0 ? first_line(error) : NULL;
-        if (r == -ENOENT)
+        reason = virsh_reason(r, error);
+        if (!reason)
+                c->out_of_memory = true;
+        else if (r == -ENOENT)
                 check_add(c, "domain", "Domain", ANSWER_UNKNOWN, "virsh is not installed.");
         else
                 check_add(c, "domain", "Domain",
-                        r < 0 || (reason && text_begins_with(reason, "failed to connect"))
-                                ? ANSWER_UNKNOWN
-                                : ANSWER_NO,
-                        "%s",
-                        r < 0               ? strerror(-r)
-                        : reason && *reason ? reason
-                                            : "virsh has failed");
+                        r < 0 || text_begins_with(reason, "failed to connect") ? ANSWER_UNKNOWN
+                                                                               : ANSWER_NO,
+                        "%s", reason);
         return -EREMOTEIO;
 }
 
@@ -423,8 +428,7 @@ static void check_network(Definition *d, FILE *active, const char *network) {
         }
 }
 
-/* The commonest reason for which libvirt refuses a start; it finds out when the desktop has gone.
- */
+/* libvirt finds out when the desktop has gone, and its hook must not ask it before. */
 static void check_networks(Definition *d) {
         static const char *const argv[] = {"virsh", "--quiet", "--readonly",
                 "--connect=qemu:///system", "net-list", "--name", NULL};
@@ -441,12 +445,12 @@ static void check_networks(Definition *d) {
         r = run(argv, -1, &output, &error);
         active = r == 0 ? fdopen(output, "r") : NULL;
         if (!active) {
-                _cleanup_free_ char *reason = r > 0 && error >= 0 ? first_line(error) : NULL;
+                _cleanup_free_ char *reason = virsh_reason(r == 0 ? -errno : r, error);
 
-                check_add(d->check, "network", "Network", ANSWER_UNKNOWN, "%s",
-                        r < 0               ? strerror(-r)
-                        : reason && *reason ? reason
-                                            : "virsh has failed");
+                if (reason)
+                        check_add(d->check, "network", "Network", ANSWER_UNKNOWN, "%s", reason);
+                else
+                        d->check->out_of_memory = true;
                 return;
         }
         output = -1; /* it is closed with the stream */
